@@ -1,1 +1,24 @@
-//! To come.
+//! What the BPF program and user space agree on: keys, values and constants of the maps.
+//!
+//! Every type is plain integers with explicit padding, so that any byte pattern read from a map is a valid value, and
+//! its size is asserted here. Numbers are in host byte order unless a field says otherwise; the two sides always run on
+//! the same machine.
+
+#![no_std]
+
+mod address;
+mod backend;
+mod counters;
+mod directory;
+mod features;
+mod slot;
+
+pub use address::Address;
+pub use backend::{Backend, BackendNumber, NextHop};
+pub use counters::{BackendCounters, ServiceCounters};
+pub use directory::{Entry, FILTER_WORDS, Forward, Role, ServiceIndex, Slots, Tag};
+pub use features::Features;
+pub use slot::{Slot, SlotPair};
+
+/// Version of everything in this crate. Pinned maps of another version are not touched.
+pub const SCHEMA: u32 = 1;

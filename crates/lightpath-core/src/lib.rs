@@ -1,1 +1,53 @@
-//! To come.
+//! The packet path of Lightpath, written once: it runs in the kernel as an XDP program and on the host in tests, in the
+//! simulator and for `lightpath explain`.
+//!
+//! ```text
+//! parse(packet)          -> Frame | Reject    offsets, addresses, ports; no decision
+//! decide(frame, tables)  -> Verdict           Pass | Drop | Forward; plain data
+//! apply(verdict, packet) -> Verdict           header rewrites and checksums, nothing else
+//! account(verdict)                            what is ours is counted once
+//! ```
+//!
+//! Packets are reached through [`Packet`] and what the operator configured through [`Tables`]. Nothing here allocates,
+//! panics or is `unsafe`; the functions are inlined into one, because the kernel's verifier follows bounds within a
+//! function best and a BPF call costs a stack frame.
+
+#![no_std]
+
+mod account;
+mod apply;
+mod checksum;
+mod decide;
+pub mod directory;
+mod hash;
+mod packet;
+mod parse;
+mod reason;
+mod tables;
+mod verdict;
+pub mod wire;
+
+pub use account::{Counters, account};
+pub use apply::apply;
+pub use checksum::{Delta, checksum};
+pub use decide::{decide, decide_rejected};
+pub use hash::{FlowHash, HashKey};
+pub use packet::{OutOfBounds, Packet, SlicePacket};
+pub use parse::{Frame, Reject, parse};
+pub use reason::Reason;
+pub use tables::{Parameters, Route, RouteQuery, Tables};
+pub use verdict::{Direction, Drop, Egress, Forwarding, Rewrite, Verdict};
+
+/// Takes a packet through the whole path: what became of it is in the packet and in the verdict.
+#[inline(always)]
+pub fn forward<P: Packet, T: Tables + Counters>(packet: &mut P, tables: &T) -> Verdict {
+    let verdict = match parse(packet, tables.parameters().features) {
+        Ok(frame) => {
+            let verdict = decide(&frame, tables);
+            apply(verdict, &frame, packet)
+        }
+        Err(reject) => decide_rejected(&reject, tables),
+    };
+    account(verdict, packet.len(), tables);
+    verdict
+}

@@ -1,1 +1,30 @@
-//! To come.
+//! The data plane as the rest of the system holds it: load, specialise, attach, fill, count, detach.
+//!
+//! A [`Spec`] is inert data. [`Dataplane::open`] is where the kernel's behaviour begins: it loads the embedded program made
+//! for the spec, over the maps that are pinned already if they fit. [`Dataplane::apply`] fills the tables, and only then
+//! does [`Dataplane::attach`] let packets in, exchanging a program that runs for the new one atomically. What is attached
+//! stays when the process ends; [`detach`] takes it off.
+
+mod attach;
+mod counters;
+mod error;
+mod interface;
+mod lines;
+mod maps;
+mod memory;
+mod object;
+mod pins;
+mod program;
+mod spec;
+mod tables;
+mod test_run;
+
+pub use attach::{Attachment, XdpMode, PassProgram, attach_pass, detach};
+pub use counters::Counters;
+pub use error::Error;
+pub use interface::{AttachedProgram, Interface, Mode};
+pub use pins::Pins;
+pub use program::{Dataplane, ProgramFigures};
+pub use spec::{Capacity, Spec};
+pub use tables::{Changes, Tables};
+pub use test_run::{Outcome, TestPacket};

@@ -1,0 +1,24 @@
+//! Every packet that is Lightpath's is counted once: with its backend when it goes on, with its reason when it ends.
+
+use lightpath_abi::{BackendNumber, ServiceIndex};
+
+use crate::{Direction, Reason, Verdict};
+
+/// Where packets are counted. In the kernel each CPU counts for itself.
+pub trait Counters {
+    /// A packet to or from a backend went on.
+    fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize);
+
+    /// A packet ended here. The service is 0 when it is not known.
+    fn dropped(&self, reason: Reason, service: ServiceIndex);
+}
+
+/// Counts what became of a packet of so many bytes. What is passed on untouched is the kernel's to count.
+#[inline(always)]
+pub fn account<C: Counters>(verdict: Verdict, bytes: usize, counters: &C) {
+    match verdict {
+        Verdict::Pass => {}
+        Verdict::Drop(drop) => counters.dropped(drop.reason, drop.service),
+        Verdict::Forward(forwarding) => counters.forwarded(forwarding.direction, forwarding.backend, bytes),
+    }
+}

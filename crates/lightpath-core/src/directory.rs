@@ -1,0 +1,159 @@
+//! The directory: what an address, port and protocol mean to the data plane.
+//!
+//! A cuckoo hash table with two places for each entry (Pagh and Rodler, "Cuckoo hashing", 2004): a search reads at most two
+//! cache lines, and the packet path never changes the table. A Bloom filter of one bit an address stands before it, so that
+//! a packet for nobody reads no entry at all.
+
+use lightpath_abi::{Address, Entry, FILTER_WORDS, Role, Tag};
+
+use crate::Tables;
+use crate::hash::{HashKey, filter_bit};
+
+/// Bits of a port number: the prefix length that stands for a single port.
+const PORT_BITS: u32 = 16;
+
+/// The entry of an address, port and protocol in a role; of several, the one with the fewest ports.
+#[inline(always)]
+pub fn search<T: Tables>(tables: &T, role: Role, address: Address, protocol: u8, port: u16) -> Option<&Entry> {
+    if let Some(entry) = find(tables, address, Tag::new(role, protocol, port, PORT_BITS)) {
+        return Some(entry);
+    }
+    let parameters = tables.parameters();
+    if parameters.features.has(lightpath_abi::Features::PORT_RANGES) {
+        let mut prefix = PORT_BITS;
+        while prefix > 0 {
+            prefix -= 1;
+            if parameters.port_prefixes >> prefix & 1 == 0 {
+                continue;
+            }
+            if let Some(entry) = find(tables, address, Tag::new(role, protocol, port, prefix)) {
+                return Some(entry);
+            }
+        }
+    }
+    None
+}
+
+/// The entry of an address and tag.
+#[inline(always)]
+pub fn find<T: Tables>(tables: &T, address: Address, tag: Tag) -> Option<&Entry> {
+    let parameters = tables.parameters();
+    let (first, second) = parameters.hash_key.positions(address, tag, parameters.directory_mask);
+    let entry = tables.entry(first)?;
+    if entry.tag == tag && entry.address == address {
+        return Some(entry);
+    }
+    let entry = tables.entry(second)?;
+    if entry.tag == tag && entry.address == address { Some(entry) } else { None }
+}
+
+/// Whether an address may be a VIP. False only when it is none.
+#[inline(always)]
+pub fn may_be_vip<T: Tables>(tables: &T, address: Address) -> bool {
+    let (word, bit) = filter_bit(address);
+    tables.filter(word) >> bit & 1 != 0
+}
+
+/// Whether an address may be a backend whose replies need undoing. False only when it is none.
+#[inline(always)]
+pub fn may_reply<T: Tables>(tables: &T, address: Address) -> bool {
+    let (word, bit) = filter_bit(address);
+    tables.filter(FILTER_WORDS + word) >> bit & 1 != 0
+}
+
+/// The place of an entry's bit in the filters: word, and mask within it.
+#[must_use]
+pub fn filter_place(role: Role, address: Address) -> (u32, u64) {
+    let (word, bit) = filter_bit(address);
+    match role {
+        Role::Service | Role::Vip => (word, 1 << bit),
+        Role::Reply => (FILTER_WORDS + word, 1 << bit),
+    }
+}
+
+/// A directory that can be changed, line by line.
+pub trait Lines {
+    /// A line; `position` is within the mask.
+    fn line(&self, position: u32) -> Entry;
+
+    /// Replaces a line such that a search in progress sees the old, the new or an empty line, never a mixture.
+    fn replace(&mut self, position: u32, entry: &Entry);
+}
+
+/// No place was found: the directory is too full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Entries displaced by one insertion before giving up; with the table half full, one in a million needs more than 32.
+const MAX_DISPLACED: usize = 256;
+
+/// Inserts an entry, or replaces the one of its address and tag.
+///
+/// Entries that have to make room are first copied to their other place and only then overwritten, from the far end of the
+/// chain backwards, so that a search finds each of them at any moment.
+pub fn insert<L: Lines>(lines: &mut L, key: HashKey, mask: u32, entry: &Entry) -> Result<(), Full> {
+    let (first, second) = key.positions(entry.address, entry.tag, mask);
+    for position in [first, second] {
+        let line = lines.line(position);
+        if line.tag == entry.tag && line.address == entry.address {
+            lines.replace(position, entry);
+            return Ok(());
+        }
+    }
+    for position in [first, second] {
+        if let Some(mut chain) = Chain::find(lines, key, mask, position) {
+            while let Some((from, to)) = chain.pop() {
+                let displaced = lines.line(from);
+                lines.replace(to, &displaced);
+            }
+            lines.replace(position, entry);
+            return Ok(());
+        }
+    }
+    Err(Full)
+}
+
+/// Empties the line of an address and tag, if there is one.
+pub fn remove<L: Lines>(lines: &mut L, key: HashKey, mask: u32, address: Address, tag: Tag) {
+    let (first, second) = key.positions(address, tag, mask);
+    for position in [first, second] {
+        let line = lines.line(position);
+        if line.tag == tag && line.address == address {
+            lines.replace(position, &Entry::default());
+        }
+    }
+}
+
+/// Positions whose entries each move to the next, the last of which is empty.
+struct Chain {
+    positions: [u32; MAX_DISPLACED + 1],
+    length: usize,
+}
+
+impl Chain {
+    fn find<L: Lines>(lines: &L, key: HashKey, mask: u32, start: u32) -> Option<Self> {
+        let mut chain = Self { positions: [start; MAX_DISPLACED + 1], length: 0 };
+        let mut position = start;
+        for length in 0..=MAX_DISPLACED {
+            *chain.positions.get_mut(length)? = position;
+            chain.length = length;
+            let line = lines.line(position);
+            if line.tag.role().is_none() {
+                return Some(chain);
+            }
+            let (first, second) = key.positions(line.address, line.tag, mask);
+            position = if position == first { second } else { first };
+            if chain.positions.get(..=length)?.contains(&position) {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The last move that is left, as from and to.
+    fn pop(&mut self) -> Option<(u32, u32)> {
+        let to = *self.positions.get(self.length)?;
+        self.length = self.length.checked_sub(1)?;
+        Some((*self.positions.get(self.length)?, to))
+    }
+}

@@ -1,0 +1,107 @@
+//! The keyed hashes that place a flow on a slot and an address in the directory.
+//!
+//! Multiply and shift with a secret multiplier: a client that does not know the key cannot aim its flows at one slot, and
+//! three instructions a word keep it far below a memory access. It is no cryptographic hash.
+
+use lightpath_abi::{Address, FILTER_WORDS, Slots, Tag};
+
+use crate::Frame;
+
+/// Key of the flow hash. Nodes with equal keys and tables send a flow to the same backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashKey {
+    /// Where the hash starts.
+    pub start: u64,
+    /// What it multiplies by; odd.
+    pub multiplier: u64,
+}
+
+impl HashKey {
+    /// The key of a configured seed: FNV-1a over its bytes, then SplitMix64 for each half. Stable across versions.
+    #[must_use]
+    pub const fn from_seed(seed: &str) -> Self {
+        let bytes = seed.as_bytes();
+        let mut state = 0xcbf2_9ce4_8422_2325_u64;
+        let mut index = 0;
+        while index < bytes.len() {
+            state = (state ^ bytes[index] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+            index += 1;
+        }
+        Self { start: split_mix(state, 1), multiplier: split_mix(state, 2) | 1 }
+    }
+
+    #[inline(always)]
+    const fn absorb(self, hash: u64, word: u64) -> u64 {
+        let hash = (hash ^ word).wrapping_mul(self.multiplier);
+        hash ^ hash >> 32
+    }
+
+    #[inline(always)]
+    const fn finish(self, hash: u64) -> u64 {
+        let hash = hash.wrapping_mul(self.multiplier);
+        hash ^ hash >> 32
+    }
+
+    /// The two lines of the directory where an entry may be.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "each half is taken in turn")]
+    pub(crate) const fn positions(self, address: Address, tag: Tag, mask: u32) -> (u32, u32) {
+        let hash = self.absorb(self.absorb(self.start, address.high ^ tag.0 as u64), address.low);
+        let hash = self.finish(hash);
+        ((hash >> 32) as u32 & mask, hash as u32 & mask)
+    }
+}
+
+/// The hash of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowHash(u64);
+
+impl FlowHash {
+    /// The hash of a packet's 5-tuple.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_flow(key: HashKey, frame: &Frame) -> Self {
+        let ports =
+            (frame.protocol as u64) << 32 | (frame.source_port as u64) << 16 | frame.destination_port as u64;
+        let hash = key.start;
+        let hash = if frame.v4 {
+            key.absorb(hash, (frame.source.low32() as u64) << 32 | frame.destination.low32() as u64)
+        } else {
+            let hash = key.absorb(key.absorb(hash, frame.source.high), frame.source.low);
+            key.absorb(key.absorb(hash, frame.destination.high), frame.destination.low)
+        };
+        Self(key.finish(key.absorb(hash, ports)))
+    }
+
+    /// The hash of a packet's source address alone, the same for every service.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_source(key: HashKey, frame: &Frame) -> Self {
+        Self(key.finish(key.absorb(key.absorb(key.start, frame.source.high), frame.source.low)))
+    }
+
+    /// The index of the flow's slot in the array of all slots: the hash scaled to the number of slots, without division.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slot(self, slots: Slots) -> u32 {
+        let scaled = ((self.0 >> 32) * slots.count() as u64) >> 32;
+        slots.base().wrapping_add(scaled as u32)
+    }
+}
+
+/// The bit of a Bloom filter that stands for an address: word, and bit within it.
+#[inline(always)]
+#[must_use]
+pub(crate) const fn filter_bit(address: Address) -> (u32, u32) {
+    let folded = address.low ^ address.high.rotate_left(29);
+    let bit = (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u32;
+    (bit >> 6 & (FILTER_WORDS - 1), bit & 63)
+}
+
+/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+const fn split_mix(state: u64, step: u64) -> u64 {
+    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(step));
+    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}

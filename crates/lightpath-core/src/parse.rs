@@ -1,0 +1,253 @@
+//! From bytes to a [`Frame`]: what every later step needs to know of a packet, and no decision.
+
+use lightpath_abi::{Address, Features};
+
+use crate::wire::{TCP, UDP, ethernet, ipv4, ipv6, tcp, udp};
+use crate::{OutOfBounds, Packet, Reason};
+
+/// IPv6 extension headers walked before the packet is given up. RFC 8200, 4.1 lists four that can precede a transport header
+/// in a sensible packet.
+const MAX_EXTENSION_HEADERS: usize = 6;
+
+/// A TCP or UDP packet over IPv4 or IPv6 whose lengths agree with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Offset of the IP header.
+    pub network: usize,
+    /// Offset of the TCP or UDP header.
+    pub transport: usize,
+    /// Whether the packet is IPv4.
+    pub v4: bool,
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+    /// IP protocol number of the transport: TCP or UDP.
+    pub protocol: u8,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// Bytes from the IP header on.
+    pub length: u16,
+    /// Checksum of the IPv4 header; 0 in IPv6, which has none.
+    pub network_checksum: u16,
+    /// Checksum of the TCP or UDP header.
+    pub transport_checksum: u16,
+}
+
+/// A packet without a [`Frame`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reject {
+    /// Nothing Lightpath balances: another protocol, or too short to say.
+    Foreign,
+    /// A packet with this destination that cannot be forwarded; whether that matters depends on whose address it is.
+    Malformed {
+        /// Where it was sent.
+        destination: Address,
+        /// What is wrong.
+        reason: Reason,
+    },
+}
+
+/// Outside of the headers nothing is known to be addressed to anybody.
+impl From<OutOfBounds> for Reject {
+    #[inline(always)]
+    fn from(_: OutOfBounds) -> Self {
+        Self::Foreign
+    }
+}
+
+/// Finds and checks the headers of a packet.
+#[inline(always)]
+pub fn parse<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject> {
+    let (ether_type, network) = link(packet, features)?;
+    let network = if ether_type == ethernet::IPV4 && features.has(Features::IPV4) {
+        internet4(packet, network)?
+    } else if ether_type == ethernet::IPV6 && features.has(Features::IPV6) {
+        internet6(packet, network)?
+    } else {
+        return Err(Reject::Foreign);
+    };
+    transport(packet, &network)
+}
+
+/// EtherType and offset of what follows the Ethernet header and at most two tags.
+#[inline(always)]
+fn link<P: Packet>(packet: &P, features: Features) -> Result<(u16, usize), OutOfBounds> {
+    let mut ether_type = ethernet::ether_type(packet, ethernet::ETHER_TYPE)?;
+    let mut network = ethernet::LENGTH;
+    if features.has(Features::VLAN) && ethernet::is_tag(ether_type) {
+        ether_type = ethernet::ether_type(packet, ethernet::ETHER_TYPE + ethernet::TAG_LENGTH)?;
+        network += ethernet::TAG_LENGTH;
+        if ethernet::is_tag(ether_type) {
+            ether_type = ethernet::ether_type(packet, ethernet::ETHER_TYPE + 2 * ethernet::TAG_LENGTH)?;
+            network += ethernet::TAG_LENGTH;
+        }
+    }
+    Ok((ether_type, network))
+}
+
+/// An IP header and where its payload is.
+struct Internet {
+    v4: bool,
+    offset: usize,
+    payload: usize,
+    payload_length: usize,
+    source: Address,
+    destination: Address,
+    protocol: u8,
+    ttl: u8,
+    tos: u8,
+    length: u16,
+    checksum: u16,
+}
+
+impl Internet {
+    #[inline(always)]
+    fn malformed(&self, reason: Reason) -> Reject {
+        Reject::Malformed { destination: self.destination, reason }
+    }
+}
+
+#[inline(always)]
+fn internet4<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
+    let header = ipv4::Header::load(packet, offset)?;
+    let destination = Address::v4(header.destination());
+    let malformed = |reason| Err(Reject::Malformed { destination, reason });
+
+    let header_length = header.header_length();
+    let length = header.total_length();
+    if header.version() != 4 || header_length < ipv4::LENGTH {
+        return malformed(Reason::IpHeader);
+    }
+    if (length as usize) < header_length || length as usize > packet.len() - offset {
+        return malformed(Reason::IpLength);
+    }
+    if header.protocol() != TCP && header.protocol() != UDP {
+        return Err(Reject::Foreign);
+    }
+    if header.is_fragment() {
+        return malformed(Reason::Fragment);
+    }
+    Ok(Internet {
+        v4: true,
+        offset,
+        payload: offset + header_length,
+        payload_length: length as usize - header_length,
+        source: Address::v4(header.source()),
+        destination,
+        protocol: header.protocol(),
+        ttl: header.ttl(),
+        tos: header.tos(),
+        length,
+        checksum: header.checksum(),
+    })
+}
+
+#[inline(always)]
+fn internet6<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
+    let header = ipv6::Header::load(packet, offset)?;
+    let destination = header.destination();
+    let malformed = |reason| Err(Reject::Malformed { destination, reason });
+
+    let length = header.payload_length() as usize + ipv6::LENGTH;
+    if header.version() != 6 {
+        return malformed(Reason::IpHeader);
+    }
+    let Ok(total_length) = u16::try_from(length) else {
+        return malformed(Reason::IpLength);
+    };
+    if length > packet.len() - offset {
+        return malformed(Reason::IpLength);
+    }
+    let (protocol, skipped) = match extensions(packet, offset + ipv6::LENGTH, header.next_header()) {
+        Ok(found) => found,
+        Err(Some(reason)) => return malformed(reason),
+        Err(None) => return Err(Reject::Foreign),
+    };
+    if ipv6::LENGTH + skipped > length {
+        return malformed(Reason::IpLength);
+    }
+    Ok(Internet {
+        v4: false,
+        offset,
+        payload: offset + ipv6::LENGTH + skipped,
+        payload_length: length - ipv6::LENGTH - skipped,
+        source: header.source(),
+        destination,
+        protocol,
+        ttl: header.hop_limit(),
+        tos: header.traffic_class(),
+        length: total_length,
+        checksum: 0,
+    })
+}
+
+/// Walks extension headers from `offset` on: the transport protocol and the bytes before it.
+///
+/// Fails with a reason, or without one when the payload is a protocol that is not balanced.
+#[inline(always)]
+fn extensions<P: Packet>(packet: &P, offset: usize, first: u8) -> Result<(u8, usize), Option<Reason>> {
+    let cut_short = |_| Some(Reason::ExtensionHeader);
+    let mut next = first;
+    let mut skipped = 0;
+    for _ in 0..=MAX_EXTENSION_HEADERS {
+        match next {
+            TCP | UDP => return Ok((next, skipped)),
+            ipv6::HOP_BY_HOP | ipv6::DESTINATION_OPTIONS => {}
+            ipv6::ROUTING => {
+                if ipv6::segments_left(packet, offset + skipped).map_err(cut_short)? != 0 {
+                    return Err(Some(Reason::ExtensionHeader));
+                }
+            }
+            ipv6::FRAGMENT => return Err(Some(Reason::Fragment)),
+            _ => return Err(None),
+        }
+        let (following, length) = ipv6::extension(packet, offset + skipped).map_err(cut_short)?;
+        next = following;
+        skipped += length;
+    }
+    Err(Some(Reason::ExtensionHeader))
+}
+
+#[inline(always)]
+fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject> {
+    let cut_short = |_| internet.malformed(Reason::TransportHeader);
+    let (source_port, destination_port, needed, checksum) = if internet.protocol == TCP {
+        let header = tcp::Header::load(packet, internet.payload).map_err(cut_short)?;
+        if header.header_length() < tcp::LENGTH {
+            return Err(internet.malformed(Reason::TransportHeader));
+        }
+        (header.source_port(), header.destination_port(), header.header_length(), header.checksum())
+    } else {
+        let header = udp::Header::load(packet, internet.payload).map_err(cut_short)?;
+        let length = header.length() as usize;
+        if length < udp::LENGTH || (!internet.v4 && header.checksum() == 0) {
+            return Err(internet.malformed(Reason::TransportHeader));
+        }
+        (header.source_port(), header.destination_port(), length, header.checksum())
+    };
+    if needed > internet.payload_length {
+        return Err(internet.malformed(Reason::TransportHeader));
+    }
+    Ok(Frame {
+        network: internet.offset,
+        transport: internet.payload,
+        v4: internet.v4,
+        source: internet.source,
+        destination: internet.destination,
+        source_port,
+        destination_port,
+        protocol: internet.protocol,
+        ttl: internet.ttl,
+        tos: internet.tos,
+        length: internet.length,
+        network_checksum: internet.checksum,
+        transport_checksum: checksum,
+    })
+}

@@ -1,0 +1,65 @@
+use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, NextHop, Slot};
+
+use crate::{HashKey, Reason};
+
+/// What the packet path looks up. In the kernel these are BPF maps, elsewhere plain collections.
+pub trait Tables {
+    /// What was fixed when the program was loaded.
+    fn parameters(&self) -> Parameters;
+
+    /// A word of the Bloom filters: `FILTER_WORDS` words for VIPs, then as many for backends that send replies.
+    fn filter(&self, index: u32) -> u64;
+
+    /// A line of the directory, by position.
+    fn entry(&self, index: u32) -> Option<&Entry>;
+
+    /// A slot, by its index in the array of all slots.
+    fn slot(&self, index: u32) -> Option<Slot>;
+
+    /// A backend, by its number.
+    fn backend(&self, number: BackendNumber) -> Option<&Backend>;
+
+    /// Where this node would forward such a packet.
+    fn route(&self, query: &RouteQuery) -> Route;
+}
+
+/// What was fixed when the program was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// What the configuration needs.
+    pub features: Features,
+    /// Lines of the directory, a power of two, less one.
+    pub directory_mask: u32,
+    /// Bit `n` is set when some service's ports need a prefix of `n` bits; 16, a single port, is not listed.
+    pub port_prefixes: u32,
+    /// Key of the flow hash.
+    pub hash_key: HashKey,
+}
+
+/// A packet as its route depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteQuery {
+    /// Whether it is IPv4.
+    pub v4: bool,
+    /// Source address as the packet will leave.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// Bytes from the IP header on.
+    pub length: u16,
+    /// Type of service or traffic class.
+    pub tos: u8,
+}
+
+/// Where this node would forward a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To this neighbour.
+    Via(NextHop),
+    /// There is a route, but its neighbour's MAC address is not known yet.
+    Unresolved,
+    /// Not at all: the destination is this node itself, or nothing this node knows.
+    NotForwarded,
+    /// There is a rule against it.
+    Refused(Reason),
+}

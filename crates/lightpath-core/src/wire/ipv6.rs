@@ -1,0 +1,124 @@
+//! IPv6 (RFC 8200).
+
+use lightpath_abi::Address;
+
+use crate::{OutOfBounds, Packet};
+
+/// Length of the fixed header.
+pub const LENGTH: usize = 40;
+const HOP_LIMIT: usize = 7;
+const SOURCE: usize = 8;
+const DESTINATION: usize = 24;
+
+/// Next header: hop-by-hop options.
+pub const HOP_BY_HOP: u8 = 0;
+/// Next header: routing.
+pub const ROUTING: u8 = 43;
+/// Next header: fragment.
+pub const FRAGMENT: u8 = 44;
+/// Next header: destination options.
+pub const DESTINATION_OPTIONS: u8 = 60;
+
+/// The fixed header.
+#[derive(Clone, Copy, Debug)]
+pub struct Header([u8; LENGTH]);
+
+impl Header {
+    /// Loads the header at `offset`.
+    #[inline(always)]
+    pub fn load<P: Packet>(packet: &P, offset: usize) -> Result<Self, OutOfBounds> {
+        packet.load(offset).map(Self)
+    }
+
+    /// Version field: 6.
+    #[inline(always)]
+    #[must_use]
+    pub const fn version(&self) -> u8 {
+        self.0[0] >> 4
+    }
+
+    /// Traffic class (DSCP and ECN).
+    #[inline(always)]
+    #[must_use]
+    pub const fn traffic_class(&self) -> u8 {
+        self.0[0] << 4 | self.0[1] >> 4
+    }
+
+    /// Length of everything after this header.
+    #[inline(always)]
+    #[must_use]
+    pub const fn payload_length(&self) -> u16 {
+        u16::from_be_bytes([self.0[4], self.0[5]])
+    }
+
+    /// What follows this header.
+    #[inline(always)]
+    #[must_use]
+    pub const fn next_header(&self) -> u8 {
+        self.0[6]
+    }
+
+    /// Hop limit.
+    #[inline(always)]
+    #[must_use]
+    pub const fn hop_limit(&self) -> u8 {
+        self.0[HOP_LIMIT]
+    }
+
+    /// Source address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn source(&self) -> Address {
+        Address { high: self.word(SOURCE), low: self.word(SOURCE + 8) }
+    }
+
+    /// Destination address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn destination(&self) -> Address {
+        Address { high: self.word(DESTINATION), low: self.word(DESTINATION + 8) }
+    }
+
+    /// The eight octets from `at` on; every call names a constant within the header.
+    #[inline(always)]
+    const fn word(&self, at: usize) -> u64 {
+        let b = &self.0;
+        u64::from_be_bytes([b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7]])
+    }
+}
+
+/// An extension header that carries its length: next header, and its own length in bytes (RFC 8200, 4.3 to 4.6).
+#[inline(always)]
+pub fn extension<P: Packet>(packet: &P, offset: usize) -> Result<(u8, usize), OutOfBounds> {
+    let [next, length] = packet.load(offset)?;
+    Ok((next, (length as usize + 1) << 3))
+}
+
+/// Segments left in the routing header at `offset`; while there are some, the destination is not the last.
+#[inline(always)]
+pub fn segments_left<P: Packet>(packet: &P, offset: usize) -> Result<u8, OutOfBounds> {
+    let [_, _, _, segments_left] = packet.load(offset)?;
+    Ok(segments_left)
+}
+
+/// Stores the hop limit of the header at `offset`.
+#[inline(always)]
+pub fn store_hop_limit<P: Packet>(packet: &mut P, offset: usize, hop_limit: u8) -> Result<(), OutOfBounds> {
+    packet.store(offset + HOP_LIMIT, [hop_limit])
+}
+
+/// Stores the source address of the header at `offset`.
+#[inline(always)]
+pub fn store_source<P: Packet>(packet: &mut P, offset: usize, address: Address) -> Result<(), OutOfBounds> {
+    packet.store(offset + SOURCE, address.octets())
+}
+
+/// Stores the destination address of the header at `offset`.
+#[inline(always)]
+pub fn store_destination<P: Packet>(
+    packet: &mut P,
+    offset: usize,
+    address: Address,
+) -> Result<(), OutOfBounds> {
+    packet.store(offset + DESTINATION, address.octets())
+}

@@ -1,0 +1,15 @@
+//! Headers on the wire, one protocol a file.
+//!
+//! Each is a view of as many bytes as the fixed header has, loaded once; its accessors cannot fail afterwards. A view says
+//! what a field holds, not whether the field is to be believed: that is for [`parse`](crate::parse).
+
+pub mod ethernet;
+pub mod ipv4;
+pub mod ipv6;
+pub mod tcp;
+pub mod udp;
+
+/// IP protocol number of TCP.
+pub const TCP: u8 = 6;
+/// IP protocol number of UDP.
+pub const UDP: u8 = 17;

@@ -1,0 +1,130 @@
+//! Compiles the BPF program, to be embedded by `src/object.rs`.
+//!
+//! BPF needs a `core` library for its target. Two toolchains have one: Debian's (package `libstd-rust-web-dev-bpf`, stable,
+//! prebuilt), and rustup's nightly with `rust-src` (built on the way). The first that is found is used.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "bpfel-unknown-none";
+const PACKAGE: &str = "lightpath-ebpf";
+
+fn main() {
+    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let workspace = manifest.join("../..");
+    for crate_name in ["lightpath-ebpf", "lightpath-core", "lightpath-abi"] {
+        for part in ["src", "Cargo.toml"] {
+            println!("cargo:rerun-if-changed={}", workspace.join("crates").join(crate_name).join(part).display());
+        }
+    }
+    println!("cargo:rerun-if-changed={}", workspace.join("Cargo.lock").display());
+    println!("cargo:rerun-if-env-changed=LIGHTPATH_BPF_TOOLCHAIN");
+    println!("cargo:rerun-if-env-changed=PATH");
+
+    let output = PathBuf::from(variable("OUT_DIR"));
+    let target_directory = output.join("bpf");
+    let mut build = toolchain().command();
+    build
+        .current_dir(&workspace)
+        .args(["build", "--release", "--quiet", "--locked", "--package", PACKAGE, "--target", TARGET, "--target-dir"])
+        .arg(&target_directory)
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker())
+        // aya-ebpf needs one unstable feature on a stable compiler, and nothing else gets any.
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf")
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags().join("\x1f"));
+    for name in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "RUSTDOC", "CARGO_BUILD_TARGET", "CLIPPY_ARGS"] {
+        build.env_remove(name);
+    }
+    let status = build.status().unwrap_or_else(|error| fail(&format!("cannot run {build:?}: {error}")));
+    if !status.success() {
+        fail(&format!("the BPF program does not build ({status}); the command was {build:?}"));
+    }
+    let object = target_directory.join(TARGET).join("release").join(PACKAGE);
+    std::fs::copy(&object, output.join("lightpath.bpf.o"))
+        .unwrap_or_else(|error| fail(&format!("cannot copy {}: {error}", object.display())));
+}
+
+fn rust_flags() -> Vec<&'static str> {
+    vec![
+        // Version 3 of the instruction set has 32-bit operations and is in every kernel since 5.1; version 4 needs 6.6.
+        "-Ctarget-cpu=v3",
+        "-Clink-arg=--btf",
+        // Without it LLVM loads unaligned fields byte by byte; x86-64 and aarch64 load them whole.
+        "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+        "-Cdebuginfo=2",
+    ]
+}
+
+enum Toolchain {
+    /// Debian's compiler, with a prebuilt `core` for BPF.
+    Debian,
+    /// rustup's nightly, which builds `core` from `rust-src`.
+    Nightly,
+}
+
+impl Toolchain {
+    fn command(&self) -> Command {
+        match self {
+            Self::Debian => {
+                let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+                command.env("RUSTC", "/usr/bin/rustc").env_remove("RUSTUP_TOOLCHAIN");
+                command
+            }
+            Self::Nightly => {
+                let mut command = Command::new("rustup");
+                command.args(["run", "nightly", "cargo", "-Zbuild-std=core"]);
+                command.env_remove("RUSTC").env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+                command
+            }
+        }
+    }
+}
+
+/// The toolchain to use; `LIGHTPATH_BPF_TOOLCHAIN=debian|nightly` chooses where both are installed.
+fn toolchain() -> Toolchain {
+    let wanted = env::var("LIGHTPATH_BPF_TOOLCHAIN").ok();
+    let debian = Path::new("/usr/lib/rustlib").join(TARGET).is_dir();
+    match wanted.as_deref() {
+        Some("debian") => Toolchain::Debian,
+        Some("nightly") => Toolchain::Nightly,
+        Some(other) => fail(&format!("LIGHTPATH_BPF_TOOLCHAIN is {other:?}; write debian or nightly")),
+        None if debian => Toolchain::Debian,
+        None if nightly_has_source() => Toolchain::Nightly,
+        None => fail(
+            "no Rust toolchain for BPF is installed. On Debian 12 or later run scripts/setup. Elsewhere install rustup, \
+             then: rustup toolchain install nightly --component rust-src, and cargo install bpf-linker",
+        ),
+    }
+}
+
+fn nightly_has_source() -> bool {
+    let sysroot = Command::new("rustup").args(["run", "nightly", "rustc", "--print", "sysroot"]).output();
+    sysroot.is_ok_and(|output| {
+        let sysroot = String::from_utf8_lossy(&output.stdout);
+        Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core").is_dir()
+    })
+}
+
+/// bpf-linker, from PATH or from where `cargo install` puts programs.
+fn linker() -> PathBuf {
+    let mut directories: Vec<PathBuf> = env::var_os("PATH").iter().flat_map(env::split_paths).collect();
+    directories.extend(env::var_os("CARGO_HOME").map(|home| PathBuf::from(home).join("bin")));
+    directories.extend(env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo/bin")));
+    directories
+        .into_iter()
+        .map(|directory| directory.join("bpf-linker"))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| fail("bpf-linker is not installed; run scripts/setup, or: cargo install bpf-linker"))
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|error| fail(&format!("cargo did not set {name}: {error}")))
+}
+
+fn fail(message: &str) -> ! {
+    for line in message.lines() {
+        println!("cargo::error={line}");
+    }
+    std::process::exit(1)
+}

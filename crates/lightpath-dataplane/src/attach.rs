@@ -1,0 +1,208 @@
+//! Attaching: from a loaded program to packets, and off again.
+
+use std::fs;
+use std::io;
+
+use aya::Ebpf;
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::{XdpLink, XdpMode as AyaMode};
+use aya::programs::{ProgramError, ProgramInfo, Xdp, loaded_programs};
+use tracing::{info, warn};
+
+use crate::interface::{Interface, Mode};
+use crate::object::{OBJECT, PASS};
+use crate::pins::{Generation, Pins};
+use crate::{Dataplane, Error};
+
+/// How an operator wants the program attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdpMode {
+    /// In the driver where it can, else generic with a warning.
+    Auto,
+    /// In the driver or not at all.
+    Native,
+    /// In the kernel's generic path.
+    Generic,
+}
+
+/// A program on an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The interface.
+    pub interface: String,
+    /// Where the program runs.
+    pub mode: Mode,
+}
+
+impl Dataplane {
+    /// Lets packets in: attaches to each of `interfaces`, or exchanges the program that is there for this one, atomically, and
+    /// takes it off interfaces that are no longer named. Links, program and maps are pinned, so they outlive this process.
+    ///
+    /// Every interface is looked at before the first is touched: a foreign program or a missing interface changes nothing.
+    pub fn attach(&mut self, interfaces: &[String], mode: XdpMode) -> Result<Vec<Attachment>, Error> {
+        let own = self.own_program_id();
+        let mut present = Vec::new();
+        for name in interfaces {
+            let interface = Interface::named(name)?;
+            refuse_foreign(&interface, own)?;
+            present.push(interface);
+        }
+        let mut attachments = Vec::new();
+        for interface in &present {
+            let attached = self.attach_to(interface, mode)?;
+            info!(interface = interface.name, mode = ?attached, "the data plane is attached");
+            attachments.push(Attachment { interface: interface.name.clone(), mode: attached });
+        }
+        for name in self.pins.linked_interfaces()? {
+            if !interfaces.contains(&name) {
+                let path = self.pins.link(&name);
+                fs::remove_file(&path).map_err(Error::path(&path))?;
+                info!(interface = name, "the data plane is off");
+            }
+        }
+        self.pin_program()?;
+        if self.generation == Generation::Next {
+            self.pins.promote_maps()?;
+            self.generation = Generation::Current;
+        }
+        Ok(attachments)
+    }
+
+    /// Id of the program that this instance has pinned.
+    fn own_program_id(&self) -> Option<u32> {
+        ProgramInfo::from_pin(self.pins.program()).ok().map(|info| info.id())
+    }
+
+    fn attach_to(&mut self, interface: &Interface, mode: XdpMode) -> Result<Mode, Error> {
+        if let Some(attached) = interface.xdp
+            && self.exchange(interface)?
+        {
+            return Ok(attached.mode);
+        }
+        match mode {
+            XdpMode::Native => self.link(interface, Mode::Native).map_err(|source| no_native(interface, source)),
+            XdpMode::Generic => self.link(interface, Mode::Generic).map_err(|source| failed(interface, source)),
+            XdpMode::Auto => match self.link(interface, Mode::Native) {
+                Err(ProgramError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => {
+                    warn!(
+                        interface = interface.name,
+                        "its driver has no XDP, so packets are balanced in the kernel's generic path, at several times the cost"
+                    );
+                    self.link(interface, Mode::Generic).map_err(|source| failed(interface, source))
+                }
+                linked => linked.map_err(|source| failed(interface, source)),
+            },
+        }
+    }
+
+    /// Exchanges the program of this instance's pinned link, if it has one that is still attached.
+    fn exchange(&mut self, interface: &Interface) -> Result<bool, Error> {
+        let path = self.pins.link(&interface.name);
+        if !path.exists() {
+            return Ok(false);
+        }
+        let error = |source| Error::Link { interface: interface.name.clone(), source: Box::new(source) };
+        let link = FdLink::from(PinnedLink::from_pin(&path).map_err(error)?);
+        let link = XdpLink::try_from(link).map_err(error)?;
+        let program = self.program_mut()?;
+        match program.attach_to_link(link) {
+            // The pin holds the link; what the program object would hold as well is let go.
+            Ok(id) => {
+                drop(program.take_link(id)?);
+                Ok(true)
+            }
+            // The interface was removed and made anew: the old link has nothing to hold on to.
+            Err(ProgramError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::ENOLINK) => {
+                fs::remove_file(&path).map_err(Error::path(&path))?;
+                Ok(false)
+            }
+            Err(source) => Err(failed(interface, source)),
+        }
+    }
+
+    fn link(&mut self, interface: &Interface, mode: Mode) -> Result<Mode, ProgramError> {
+        let path = self.pins.link(&interface.name);
+        // A pin whose link lost its interface would be in the way.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ProgramError::IOError(error)),
+            _ => {}
+        }
+        let aya_mode = match mode {
+            Mode::Native => AyaMode::Driver,
+            Mode::Generic => AyaMode::Skb,
+        };
+        let program = self
+            .program_mut()
+            .map_err(|error| ProgramError::IOError(io::Error::other(error.to_string())))?;
+        attach_link(program, interface.index, aya_mode)?
+            .pin(path)
+            .map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+        Ok(mode)
+    }
+}
+
+/// Attaches by a BPF link and nothing else: aya falls back to a netlink attachment, which would end with this process and
+/// could replace another program.
+fn attach_link(program: &mut Xdp, interface: u32, mode: AyaMode) -> Result<FdLink, ProgramError> {
+    let id = program.attach_to_if_index(interface, mode)?;
+    let link = program.take_link(id)?;
+    FdLink::try_from(link).map_err(|error| ProgramError::IOError(io::Error::other(error)))
+}
+
+fn refuse_foreign(interface: &Interface, own: Option<u32>) -> Result<(), Error> {
+    match interface.xdp {
+        Some(attached) if Some(attached.id) != own => Err(Error::Foreign {
+            interface: interface.name.clone(),
+            program: program_name(attached.id),
+            id: attached.id,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn program_name(id: u32) -> String {
+    loaded_programs()
+        .flatten()
+        .find(|program| program.id() == id)
+        .and_then(|program| program.name_as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn failed(interface: &Interface, source: ProgramError) -> Error {
+    Error::Attach { interface: interface.name.clone(), source: Box::new(source) }
+}
+
+fn no_native(interface: &Interface, source: ProgramError) -> Error {
+    match source {
+        ProgramError::SyscallError(error) => {
+            Error::NoNativeXdp { interface: interface.name.clone(), source: error.io_error }
+        }
+        source => failed(interface, source),
+    }
+}
+
+/// Takes an instance off its interfaces and forgets its maps. The interfaces it was on.
+pub fn detach(pins: &Pins) -> Result<Vec<String>, Error> {
+    let interfaces = pins.linked_interfaces()?;
+    pins.remove()?;
+    Ok(interfaces)
+}
+
+/// Puts a program on an interface that hands every packet to the kernel, until the value is dropped.
+///
+/// A veth accepts what its peer sends by `XDP_TX` only when it has a program too; in setups made of veths this is that program.
+pub fn attach_pass(interface: &str) -> Result<PassProgram, Error> {
+    let index = Interface::named(interface)?.index;
+    let mut object = Ebpf::load(OBJECT)?;
+    let program: &mut Xdp = object.program_mut(PASS).ok_or(Error::Missing { name: PASS })?.try_into()?;
+    program.load()?;
+    let link = attach_link(program, index, AyaMode::Driver)
+        .map_err(|source| Error::Attach { interface: interface.to_owned(), source: Box::new(source) })?;
+    Ok(PassProgram { _link: link })
+}
+
+/// A program that hands every packet to the kernel; off when dropped.
+#[derive(Debug)]
+pub struct PassProgram {
+    _link: FdLink,
+}

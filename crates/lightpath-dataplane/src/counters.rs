@@ -1,0 +1,54 @@
+//! What the data plane counted, summed over CPUs.
+
+use std::collections::BTreeMap;
+
+use lightpath_abi::{BackendCounters, BackendNumber, ServiceIndex};
+use lightpath_core::Reason;
+use zerocopy::transmute;
+
+use crate::Error;
+use crate::maps::Maps;
+
+/// Everything counted since the maps were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets to and from each backend that is in the tables.
+    pub backends: BTreeMap<BackendNumber, BackendCounters>,
+    /// Packets dropped of each service that has dropped some.
+    pub services: BTreeMap<ServiceIndex, u64>,
+    /// Packets dropped for each reason, in the order of [`Reason::ALL`].
+    pub reasons: [u64; Reason::ALL.len()],
+}
+
+impl Counters {
+    pub(crate) fn read(maps: &Maps) -> Result<Self, Error> {
+        let mut counters = Self::default();
+        for number in maps.tables().backends.into_keys() {
+            let mut sum = BackendCounters::default();
+            let index = u32::from(number);
+            for of_cpu in maps.backend_counters.get(&index, 0).map_err(Error::map("BACKEND_COUNTERS"))?.iter() {
+                let of_cpu: BackendCounters = transmute!(*of_cpu);
+                sum.add(&of_cpu);
+            }
+            counters.backends.insert(number, sum);
+        }
+        for service in 0..maps.capacity.services {
+            let of_cpus = maps.service_counters.get(&service, 0).map_err(Error::map("SERVICE_COUNTERS"))?;
+            let sum = of_cpus.iter().sum();
+            if sum > 0 {
+                counters.services.insert(service, sum);
+            }
+        }
+        for (index, count) in (0..).zip(&mut counters.reasons) {
+            let of_cpus = maps.reasons.get(&index, 0).map_err(Error::map("REASONS"))?;
+            *count = of_cpus.iter().sum();
+        }
+        Ok(counters)
+    }
+
+    /// Packets dropped for a reason.
+    #[must_use]
+    pub fn dropped(&self, reason: Reason) -> u64 {
+        self.reasons.get(reason as usize).copied().unwrap_or(0)
+    }
+}

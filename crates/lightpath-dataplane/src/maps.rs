@@ -1,0 +1,144 @@
+//! The maps behind a program: made, adopted from pins, and opened for use.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use aya::maps::{Array, MapData, PerCpuArray};
+use aya::programs::ProgramInfo;
+use lightpath_abi::{Backend, Entry, FILTER_WORDS, SCHEMA, SlotPair};
+use lightpath_core::HashKey;
+
+use crate::memory::Memory;
+use crate::{Capacity, Error, Spec};
+
+/// Names of the maps that are pinned, as in the BPF object.
+pub(crate) const PINNED: [&str; 7] =
+    ["FILTER", "DIRECTORY", "SLOTS", "BACKENDS", "BACKEND_COUNTERS", "SERVICE_COUNTERS", "REASONS"];
+
+/// Name of the map that describes the others; only user space reads it.
+const META: &str = "META";
+
+/// Words of [`META`]: schema, directory lines, slots, backends, services, and both halves of the hash key.
+type Meta = [u64; 7];
+
+/// The maps of a data plane.
+pub(crate) struct Maps {
+    pub(crate) capacity: Capacity,
+    pub(crate) filter: Memory,
+    pub(crate) directory: Memory,
+    pub(crate) slots: Memory,
+    pub(crate) backends: Memory,
+    pub(crate) backend_counters: PerCpuArray<MapData, [u64; 4]>,
+    pub(crate) service_counters: PerCpuArray<MapData, u64>,
+    pub(crate) reasons: PerCpuArray<MapData, u64>,
+}
+
+impl fmt::Debug for Maps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Maps").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+impl Maps {
+    /// Opens the maps pinned in `directory`.
+    pub(crate) fn open(directory: &Path, capacity: Capacity) -> Result<Self, Error> {
+        let memory = |name: &str, entries: u32, size: usize| {
+            let map = pinned(directory, name)?;
+            Memory::map(map.fd(), entries, size)
+                .map_err(|errno| Error::Path { path: directory.join(name), source: errno.into() })
+        };
+        Ok(Self {
+            capacity,
+            filter: memory("FILTER", 2 * FILTER_WORDS, size_of::<u64>())?,
+            directory: memory("DIRECTORY", capacity.directory, size_of::<Entry>())?,
+            slots: memory("SLOTS", capacity.slots / 2, size_of::<SlotPair>())?,
+            backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
+            backend_counters: per_cpu(directory, "BACKEND_COUNTERS")?,
+            service_counters: per_cpu(directory, "SERVICE_COUNTERS")?,
+            reasons: per_cpu(directory, "REASONS")?,
+        })
+    }
+}
+
+/// Sizes of the maps, by name.
+pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 5] {
+    [
+        ("DIRECTORY", capacity.directory),
+        ("SLOTS", capacity.slots / 2),
+        ("BACKENDS", capacity.backends),
+        ("BACKEND_COUNTERS", capacity.backends),
+        ("SERVICE_COUNTERS", capacity.services),
+    ]
+}
+
+/// Writes down what the maps in `directory` were made for.
+pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
+    let Spec { capacity, hash_key, .. } = spec;
+    let meta: Meta = [
+        u64::from(SCHEMA),
+        capacity.directory.into(),
+        capacity.slots.into(),
+        capacity.backends.into(),
+        capacity.services.into(),
+        hash_key.start,
+        hash_key.multiplier,
+    ];
+    let mut map = Array::<MapData, Meta>::create(1, 0).map_err(Error::map(META))?;
+    map.set(0, meta, 0).map_err(Error::map(META))?;
+    let path = directory.join(META);
+    map.pin(&path).map_err(|source| Error::Pin { path, source: Box::new(source) })
+}
+
+/// What the maps in `directory` were made for, if there are any and `program` runs on them.
+pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capacity, HashKey)>, Error> {
+    if !directory.join(META).exists() {
+        return Ok(None);
+    }
+    let map = aya::maps::Map::from_map_data(pinned(directory, META)?).map_err(Error::map(META))?;
+    let map = Array::<MapData, Meta>::try_from(map).map_err(Error::map(META))?;
+    let [schema, lines, slots, backends, services, start, multiplier] = map.get(&0, 0).map_err(Error::map(META))?;
+    if schema != u64::from(SCHEMA) {
+        return Err(Error::Schema { path: directory.to_owned(), found: schema, expected: SCHEMA });
+    }
+    if !uses(program, directory)? {
+        return Ok(None);
+    }
+    let size = |words: u64| u32::try_from(words).unwrap_or(0);
+    let capacity = Capacity {
+        services: size(services),
+        backends: size(backends),
+        slots: size(slots),
+        directory: size(lines),
+    };
+    Ok(Some((capacity, HashKey { start, multiplier })))
+}
+
+/// Whether the pinned program runs on the maps in `directory`. A crash while maps were exchanged may have left others there.
+fn uses(program: &Path, directory: &Path) -> Result<bool, Error> {
+    let Ok(info) = ProgramInfo::from_pin(program) else {
+        return Ok(false);
+    };
+    let Some(used) = info.map_ids()? else {
+        return Ok(false);
+    };
+    let used: HashSet<u32> = used.into_iter().collect();
+    for name in PINNED {
+        let Ok(map) = MapData::from_pin(directory.join(name)) else {
+            return Ok(false);
+        };
+        if !used.contains(&map.info().map_err(Error::map(name))?.id()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn pinned(directory: &Path, name: &str) -> Result<MapData, Error> {
+    MapData::from_pin(directory.join(name)).map_err(Error::map(name))
+}
+
+fn per_cpu<V: aya::Pod>(directory: &Path, name: &str) -> Result<PerCpuArray<MapData, V>, Error> {
+    let map = aya::maps::Map::from_map_data(pinned(directory, name)?).map_err(Error::map(name))?;
+    PerCpuArray::try_from(map).map_err(Error::map(name))
+}

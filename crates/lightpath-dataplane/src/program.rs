@@ -1,0 +1,141 @@
+//! Loading: from a [`Spec`] to a program in the kernel, over adopted or fresh maps.
+
+use std::fs;
+use std::path::Path;
+
+use aya::programs::{ProgramInfo, Xdp};
+use aya::{Ebpf, EbpfLoader};
+
+use crate::maps::{self, Maps};
+use crate::object::{BALANCER, OBJECT};
+use crate::pins::{Generation, Pins};
+use crate::{Changes, Counters, Error, Spec, Tables};
+
+/// A loaded program and its maps. Packets reach it once it is attached.
+#[derive(Debug)]
+pub struct Dataplane {
+    pub(crate) pins: Pins,
+    pub(crate) spec: Spec,
+    pub(crate) object: Ebpf,
+    pub(crate) maps: Maps,
+    pub(crate) generation: Generation,
+}
+
+impl Dataplane {
+    /// Loads the program for `spec`.
+    ///
+    /// Maps that are pinned already are adopted with everything in them, if they are large enough and hash by the same key;
+    /// otherwise fresh ones stand ready beside them until [`attach`](Self::attach).
+    pub fn open(pins: &Pins, spec: &Spec) -> Result<Self, Error> {
+        pins.make()?;
+        let current = pins.maps(Generation::Current);
+        let found = maps::described(&current, &pins.program())?;
+        let adopted = found.filter(|(capacity, key)| capacity.holds(spec.capacity) && *key == spec.hash_key);
+        let (generation, spec) = match adopted {
+            Some((capacity, _)) => (Generation::Current, Spec { capacity, ..*spec }),
+            None => {
+                pins.make_next_maps()?;
+                (Generation::Next, *spec)
+            }
+        };
+        let directory = pins.maps(generation);
+        let object = load(&directory, &spec)?;
+        if generation == Generation::Next {
+            maps::describe(&directory, &spec)?;
+        }
+        let maps = Maps::open(&directory, spec.capacity)?;
+        Ok(Self { pins: pins.clone(), spec, object, maps, generation })
+    }
+
+    /// What the program was made for; the capacity is that of the maps, which may be more than was asked for.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Makes the tables equal to `tables`, writing only what differs.
+    pub fn apply(&mut self, tables: &Tables) -> Result<Changes, Error> {
+        self.maps.apply(tables, self.spec.hash_key)
+    }
+
+    /// The tables as they are, as far as a later run has to know them to go on: who has which number.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        self.maps.tables()
+    }
+
+    /// What was counted since the maps were made.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        Counters::read(&self.maps)
+    }
+
+    /// What the kernel says of the program.
+    pub fn info(&self) -> Result<ProgramFigures, Error> {
+        let info: ProgramInfo = self.program()?.info()?;
+        Ok(ProgramFigures {
+            id: info.id(),
+            verified_instructions: info.verified_instruction_count(),
+            translated_bytes: info.size_translated(),
+            jited_bytes: info.size_jitted(),
+        })
+    }
+
+    pub(crate) fn program(&self) -> Result<&Xdp, Error> {
+        let program = self.object.program(BALANCER).ok_or(Error::Missing { name: BALANCER })?;
+        Ok(program.try_into()?)
+    }
+
+    pub(crate) fn program_mut(&mut self) -> Result<&mut Xdp, Error> {
+        let program = self.object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?;
+        Ok(program.try_into()?)
+    }
+
+    /// Pins the program in the place of the one before it.
+    pub(crate) fn pin_program(&mut self) -> Result<(), Error> {
+        let (next, path) = (self.pins.next_program(), self.pins.program());
+        match fs::remove_file(&next) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::path(&next)(error)),
+            _ => {}
+        }
+        self.program_mut()?
+            .pin(&next)
+            .map_err(|source| Error::Pin { path: next.clone(), source: Box::new(source) })?;
+        fs::rename(&next, &path).map_err(Error::path(&path))
+    }
+}
+
+/// What the kernel says of a loaded program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramFigures {
+    /// Its id.
+    pub id: u32,
+    /// Instructions the verifier walked, over all paths.
+    pub verified_instructions: Option<u32>,
+    /// Bytes of BPF instructions that were left.
+    pub translated_bytes: Option<u32>,
+    /// Bytes of machine code.
+    pub jited_bytes: u32,
+}
+
+/// Loads the object over the maps in `directory`, making those that are not there, and the balancer's program with it.
+fn load(directory: &Path, spec: &Spec) -> Result<Ebpf, Error> {
+    let directory_mask = spec.capacity.directory - 1;
+    let pins: Vec<_> = maps::PINNED.iter().map(|name| (*name, directory.join(name))).collect();
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global("FEATURES", &spec.features.0, true)
+        .override_global("DIRECTORY_MASK", &directory_mask, true)
+        .override_global("PORT_PREFIXES", &spec.port_prefixes, true)
+        .override_global("HASH_START", &spec.hash_key.start, true)
+        .override_global("HASH_MULTIPLIER", &spec.hash_key.multiplier, true);
+    for (name, entries) in maps::sizes(spec.capacity) {
+        loader.map_max_entries(name, entries);
+    }
+    for (name, path) in &pins {
+        loader.map_pin_path(name, path.as_path());
+    }
+    let mut object = loader.load(OBJECT)?;
+    let program: &mut Xdp = object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
+    program.load()?;
+    Ok(object)
+}

@@ -1,0 +1,53 @@
+use lightpath_abi::Features;
+use lightpath_core::HashKey;
+
+/// What a program is made for, before anything is loaded: plain data, to be compared and printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// What the configuration needs; the rest is not in the program.
+    pub features: Features,
+    /// Bit `n` is set when some service's ports need a prefix of `n` bits.
+    pub port_prefixes: u32,
+    /// Key of the flow hash.
+    pub hash_key: HashKey,
+    /// How much the maps hold.
+    pub capacity: Capacity,
+}
+
+/// How much the maps hold. Fixed once they are created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Service indices, 0 among them.
+    pub services: u32,
+    /// Backend numbers, 0 among them; at most 65,536.
+    pub backends: u32,
+    /// Slots of all services together; even.
+    pub slots: u32,
+    /// Lines of the directory; a power of two.
+    pub directory: u32,
+}
+
+impl Capacity {
+    /// Enough for so many services, backends, slots and directory entries, with room to change in.
+    ///
+    /// A table that changes its size needs the old and the new one at a time, and a backend that returns gets a new number, so
+    /// everything is about twice what is used. A directory more than half full may refuse an entry.
+    #[must_use]
+    pub fn for_use(services: u32, backends: u32, slots: u32, largest_table: u32, entries: u32) -> Self {
+        Self {
+            services: (services + 1).saturating_mul(2).next_power_of_two().max(64),
+            backends: (backends + 1).saturating_mul(2).next_power_of_two().clamp(256, 1 << 16),
+            slots: slots.saturating_add(largest_table).next_multiple_of(2),
+            directory: entries.saturating_mul(3).next_power_of_two().max(256),
+        }
+    }
+
+    /// Whether maps of this capacity can be used where `needed` is asked for. The directory's size is part of its hash.
+    #[must_use]
+    pub fn holds(self, needed: Self) -> bool {
+        self.services >= needed.services
+            && self.backends >= needed.backends
+            && self.slots >= needed.slots
+            && self.directory >= needed.directory
+    }
+}

@@ -1,0 +1,231 @@
+//! Desired tables onto running maps: only what differs is written, in an order in which no packet meets a gap.
+
+use std::collections::{BTreeMap, HashSet};
+
+use lightpath_abi::{
+    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, SlotPair, Slots, Tag,
+};
+use lightpath_core::HashKey;
+use lightpath_core::directory::{self, Lines};
+use zerocopy::transmute;
+
+use crate::Error;
+use crate::lines::DirectoryLines;
+use crate::maps::Maps;
+
+const BACKEND_WORDS: usize = size_of::<Backend>() / size_of::<u64>();
+const ACTIVE_HOP_AT: usize = std::mem::offset_of!(Backend, active_hop) / size_of::<u64>();
+
+/// Everything the packet path should look up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// The directory. A service's `slots` are filled in here, from `slots`.
+    pub entries: Vec<Entry>,
+    /// Backends by number; of the next hops the active one counts.
+    pub backends: BTreeMap<BackendNumber, Backend>,
+    /// For each service the backend of each of its slots.
+    pub slots: BTreeMap<ServiceIndex, Vec<BackendNumber>>,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Lines of the directory added, changed or removed.
+    pub entries: usize,
+    /// Backends added, changed or removed.
+    pub backends: usize,
+    /// Slots that name another backend than before.
+    pub slots: usize,
+}
+
+impl Maps {
+    /// Makes the maps equal to `tables`.
+    ///
+    /// Backends come before the slots that name them, slots before the directory lines that lead to them, and what is no
+    /// longer reached goes last, so a packet at any moment finds either the old way or the new one.
+    pub(crate) fn apply(&mut self, tables: &Tables, key: HashKey) -> Result<Changes, Error> {
+        let mut changes = Changes::default();
+        for (number, backend) in &tables.backends {
+            changes.backends += usize::from(self.store_backend(*number, backend)?);
+        }
+        let mut regions = self.regions();
+        for (service, wanted) in &tables.slots {
+            let slots = regions.place(*service, wanted.len(), self.capacity.slots)?;
+            changes.slots += self.store_slots(slots, wanted);
+        }
+        changes.entries += self.store_entries(tables, &regions, key)?;
+        changes.backends += self.forget_backends(tables);
+        Ok(changes)
+    }
+
+    /// The tables as they are: numbers of services and backends, and next hops; slots are left out.
+    pub(crate) fn tables(&self) -> Tables {
+        let lines = DirectoryLines(&self.directory);
+        let entries = (0..self.capacity.directory).map(|position| lines.line(position));
+        let backends = (1..self.capacity.backends).filter_map(|number| {
+            let backend: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(number as usize * BACKEND_WORDS));
+            Some((BackendNumber::try_from(number).ok()?, backend)).filter(|_| backend.service != 0)
+        });
+        Tables {
+            entries: entries.filter(|entry| entry.tag.role().is_some()).collect(),
+            backends: backends.collect(),
+            slots: BTreeMap::new(),
+        }
+    }
+
+    /// Stores a backend. One that is in use changes only its next hop, which is written aside and then switched to.
+    fn store_backend(&mut self, number: BackendNumber, wanted: &Backend) -> Result<bool, Error> {
+        if u32::from(number) >= self.capacity.backends {
+            return Err(Error::Full { table: "table of backends", capacity: self.capacity.backends });
+        }
+        let at = usize::from(number) * BACKEND_WORDS;
+        let now: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(at));
+        let same_server = now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
+        if same_server && now.next_hop() == wanted.next_hop() {
+            return Ok(false);
+        }
+        let mut next = *wanted;
+        next.active_hop = if same_server { !now.active_hop & 1 } else { 0 };
+        next.hops = if next.active_hop == 0 {
+            [wanted.next_hop(), now.next_hop()]
+        } else {
+            [now.next_hop(), wanted.next_hop()]
+        };
+        let words: [u64; BACKEND_WORDS] = transmute!(next);
+        for (index, word) in words.into_iter().enumerate() {
+            if index != ACTIVE_HOP_AT {
+                self.backends.write(at + index, word);
+            }
+        }
+        if let Some(word) = words.get(ACTIVE_HOP_AT) {
+            self.backends.write(at + ACTIVE_HOP_AT, *word);
+        }
+        Ok(true)
+    }
+
+    /// Empties the numbers that are not used any more.
+    fn forget_backends(&mut self, tables: &Tables) -> usize {
+        let mut forgotten = 0;
+        for number in 1..self.capacity.backends {
+            let at = number as usize * BACKEND_WORDS;
+            let now: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(at));
+            let wanted = BackendNumber::try_from(number).is_ok_and(|number| tables.backends.contains_key(&number));
+            if now.service != 0 && !wanted {
+                for index in 0..BACKEND_WORDS {
+                    self.backends.write(at + index, 0);
+                }
+                forgotten += 1;
+            }
+        }
+        forgotten
+    }
+
+    /// Writes those slots that differ, one store each.
+    fn store_slots(&mut self, slots: Slots, wanted: &[BackendNumber]) -> usize {
+        let mut changed = 0;
+        for (index, backend) in (slots.base()..).zip(wanted) {
+            let pair = index as usize / 2;
+            let now = SlotPair(self.slots.read::<1>(pair)[0]);
+            let slot = Slot::settled(*backend);
+            if now.slot(index) == slot {
+                continue;
+            }
+            let shift = (index & 1) * 32;
+            let word = now.0 & !(0xffff_ffff << shift) | u64::from(slot.to_word()) << shift;
+            self.slots.write(pair, word);
+            changed += 1;
+        }
+        changed
+    }
+
+    /// Where the services that are in the directory have their slots now.
+    fn regions(&self) -> Regions {
+        let lines = DirectoryLines(&self.directory);
+        let mut regions = Regions::default();
+        for position in 0..self.capacity.directory {
+            let line = lines.line(position);
+            if line.tag.role() == Some(Role::Service) {
+                regions.used.insert(line.service, line.slots);
+                regions.taken.push(line.slots);
+            }
+        }
+        regions
+    }
+
+    fn store_entries(&mut self, tables: &Tables, regions: &Regions, key: HashKey) -> Result<usize, Error> {
+        let mask = self.capacity.directory - 1;
+        let mut lines = DirectoryLines(&self.directory);
+        let mut changed = 0;
+        let mut present = HashSet::new();
+        let mut wanted: HashSet<(Address, Tag)> = HashSet::new();
+        for position in 0..self.capacity.directory {
+            present.insert(lines.line(position));
+        }
+        let mut filter = vec![0; 2 * FILTER_WORDS as usize];
+        for entry in &tables.entries {
+            let mut entry = *entry;
+            if entry.tag.role() == Some(Role::Service) {
+                entry.slots = regions.used.get(&entry.service).copied().unwrap_or_default();
+            }
+            if let Some(role) = entry.tag.role() {
+                let (word, bit) = directory::filter_place(role, entry.address);
+                if let Some(word) = filter.get_mut(word as usize) {
+                    *word |= bit;
+                }
+            }
+            wanted.insert((entry.address, entry.tag));
+            if !present.contains(&entry) {
+                directory::insert(&mut lines, key, mask, &entry)
+                    .map_err(|_| Error::Full { table: "directory", capacity: self.capacity.directory })?;
+                changed += 1;
+            }
+        }
+        for line in present {
+            if line.tag.role().is_some() && !wanted.contains(&(line.address, line.tag)) {
+                directory::remove(&mut lines, key, mask, line.address, line.tag);
+                changed += 1;
+            }
+        }
+        for (index, word) in filter.into_iter().enumerate() {
+            self.filter.write(index, word);
+        }
+        Ok(changed)
+    }
+}
+
+/// The regions of the slot array.
+#[derive(Debug, Default)]
+struct Regions {
+    /// Which region a service uses.
+    used: BTreeMap<ServiceIndex, Slots>,
+    /// Every region that packets may still be looking at.
+    taken: Vec<Slots>,
+}
+
+impl Regions {
+    /// The region of a service with `count` slots: the one it has, or a free one. The old one stays taken for now.
+    fn place(&mut self, service: ServiceIndex, count: usize, capacity: u32) -> Result<Slots, Error> {
+        let full = || Error::Full { table: "slot array", capacity };
+        let count = u32::try_from(count).map_err(|_| full())?;
+        if let Some(slots) = self.used.get(&service)
+            && slots.count() == count
+        {
+            return Ok(*slots);
+        }
+        self.taken.sort_by_key(|slots| slots.base());
+        let mut base = 0;
+        for slots in &self.taken {
+            if slots.base().saturating_sub(base) >= count {
+                break;
+            }
+            base = base.max(slots.base() + slots.count());
+        }
+        if capacity.saturating_sub(base) < count {
+            return Err(full());
+        }
+        let slots = Slots::new(base, count);
+        self.used.insert(service, slots);
+        self.taken.push(slots);
+        Ok(slots)
+    }
+}

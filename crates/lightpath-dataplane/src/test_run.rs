@@ -1,0 +1,71 @@
+//! One packet through the loaded program, without a network: `BPF_PROG_TEST_RUN`.
+
+use std::time::Duration;
+
+use aya::programs::{TestRun, TestRunOptions};
+use zerocopy::{Immutable, IntoBytes};
+
+use crate::{Dataplane, Error};
+
+/// `struct xdp_md` of the kernel's uapi/linux/bpf.h, as a test run takes it.
+#[repr(C)]
+#[derive(IntoBytes, Immutable)]
+struct Context {
+    data: u32,
+    data_end: u32,
+    data_meta: u32,
+    ingress_ifindex: u32,
+    rx_queue_index: u32,
+    egress_ifindex: u32,
+}
+
+/// A packet to run through the program.
+#[derive(Clone, Copy, Debug)]
+pub struct TestPacket<'a> {
+    /// Its bytes, from the Ethernet header on; at least the header's 14.
+    pub bytes: &'a [u8],
+    /// Index of the interface it seems to arrive on, in the calling thread's network namespace.
+    pub interface: u32,
+    /// How often. Only the first run sees the packet as given.
+    pub repeat: u32,
+}
+
+/// What the program did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The action it returned, an `XDP_*` number.
+    pub action: u32,
+    /// The packet as it left it.
+    pub bytes: Vec<u8>,
+    /// Mean time of a run.
+    pub duration: Duration,
+}
+
+/// Room for what a program may put before a packet.
+const HEADROOM: usize = 256;
+
+impl Dataplane {
+    /// Runs a packet through the program over the live tables. Nothing is sent, but it is counted.
+    pub fn test_run(&self, packet: TestPacket<'_>) -> Result<Outcome, Error> {
+        let length = u32::try_from(packet.bytes.len()).unwrap_or(u32::MAX);
+        let context = Context {
+            data: 0,
+            data_end: length,
+            data_meta: 0,
+            ingress_ifindex: packet.interface,
+            rx_queue_index: 0,
+            egress_ifindex: 0,
+        };
+        let mut output = vec![0; packet.bytes.len() + HEADROOM];
+        let options = TestRunOptions {
+            data_in: Some(packet.bytes),
+            data_out: Some(&mut output),
+            ctx_in: Some(context.as_bytes()),
+            repeat: packet.repeat,
+            ..TestRunOptions::new()
+        };
+        let result = self.program()?.test_run(options)?;
+        output.truncate(result.data_size_out as usize);
+        Ok(Outcome { action: result.return_value, bytes: output, duration: result.duration })
+    }
+}

@@ -1,0 +1,57 @@
+//! The maps, whose names are those of their pins. Sizes here are placeholders: the loader sets them from the configuration.
+//!
+//! Those that user space changes while packets flow can be mapped into its memory, so that one slot or one word is one
+//! store and a whole table costs no system calls.
+
+#![expect(unsafe_code, reason = "the loader finds globals by unmangled names; the program is the only one that has them")]
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_F_MMAPABLE as MAPPABLE;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, PerCpuArray};
+use lightpath_abi::{Backend, BackendCounters, Entry, FILTER_WORDS, ServiceCounters, SlotPair};
+use lightpath_core::Reason;
+
+/// [`lightpath_abi::Features`] of the configuration. Read-only once loaded, so the verifier drops what is off.
+#[unsafe(no_mangle)]
+pub static FEATURES: Global<u32> = Global::new(0);
+/// Lines of [`DIRECTORY`] less one.
+#[unsafe(no_mangle)]
+pub static DIRECTORY_MASK: Global<u32> = Global::new(0);
+/// See `Parameters::port_prefixes`.
+#[unsafe(no_mangle)]
+pub static PORT_PREFIXES: Global<u32> = Global::new(0);
+/// Start of the flow hash.
+#[unsafe(no_mangle)]
+pub static HASH_START: Global<u64> = Global::new(0);
+/// Multiplier of the flow hash.
+#[unsafe(no_mangle)]
+pub static HASH_MULTIPLIER: Global<u64> = Global::new(1);
+
+/// Bloom filters of VIPs and of replying backends.
+#[map]
+pub static FILTER: Array<u64> = Array::with_max_entries(2 * FILTER_WORDS, MAPPABLE);
+
+/// What addresses, ports and protocols mean.
+#[map]
+pub static DIRECTORY: Array<Entry> = Array::with_max_entries(1, MAPPABLE);
+
+/// The slots of all services, one service after another.
+#[map]
+pub static SLOTS: Array<SlotPair> = Array::with_max_entries(1, MAPPABLE);
+
+/// Backends by number.
+#[map]
+pub static BACKENDS: Array<Backend> = Array::with_max_entries(1, MAPPABLE);
+
+/// Packets forwarded, by backend number.
+#[map]
+pub static BACKEND_COUNTERS: PerCpuArray<BackendCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Packets dropped, by service index.
+#[map]
+pub static SERVICE_COUNTERS: PerCpuArray<ServiceCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Packets dropped, by reason.
+#[map]
+pub static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Reason::ALL.len() as u32, 0);

@@ -1,0 +1,97 @@
+//! The packet path's tables and counters over BPF maps.
+
+use aya_ebpf::programs::XdpContext;
+use lightpath_abi::{Backend, BackendNumber, Entry, Features, ServiceIndex, Slot};
+use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, Route, RouteQuery, Tables};
+
+use crate::{fib, maps};
+
+/// The maps, and the context that a route depends on.
+pub struct MapTables<'a> {
+    context: &'a XdpContext,
+}
+
+impl<'a> MapTables<'a> {
+    #[inline(always)]
+    pub fn new(context: &'a XdpContext) -> Self {
+        Self { context }
+    }
+}
+
+impl Tables for MapTables<'_> {
+    #[inline(always)]
+    fn parameters(&self) -> Parameters {
+        Parameters {
+            features: Features(maps::FEATURES.load()),
+            directory_mask: maps::DIRECTORY_MASK.load(),
+            port_prefixes: maps::PORT_PREFIXES.load(),
+            hash_key: HashKey { start: maps::HASH_START.load(), multiplier: maps::HASH_MULTIPLIER.load() },
+        }
+    }
+
+    #[inline(always)]
+    fn filter(&self, index: u32) -> u64 {
+        maps::FILTER.get(index).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn entry(&self, index: u32) -> Option<&Entry> {
+        maps::DIRECTORY.get(index)
+    }
+
+    #[inline(always)]
+    fn slot(&self, index: u32) -> Option<Slot> {
+        Some(maps::SLOTS.get(index >> 1)?.slot(index))
+    }
+
+    #[inline(always)]
+    fn backend(&self, number: BackendNumber) -> Option<&Backend> {
+        maps::BACKENDS.get(u32::from(number))
+    }
+
+    #[inline(always)]
+    fn route(&self, query: &RouteQuery) -> Route {
+        fib::route(self.context, query)
+    }
+}
+
+impl Counters for MapTables<'_> {
+    #[inline(always)]
+    fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize) {
+        let Some(counters) = maps::BACKEND_COUNTERS.get_ptr_mut(u32::from(backend)) else {
+            return;
+        };
+        // SAFETY: the map's value for this CPU, which only this CPU writes, and a program is not preempted by another run
+        // of itself on its CPU.
+        #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+        let counters = unsafe { &mut *counters };
+        match direction {
+            Direction::ToBackend => {
+                counters.packets += 1;
+                counters.bytes += bytes as u64;
+            }
+            Direction::ToClient => {
+                counters.reply_packets += 1;
+                counters.reply_bytes += bytes as u64;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn dropped(&self, reason: Reason, service: ServiceIndex) {
+        if let Some(count) = maps::REASONS.get_ptr_mut(reason as u32) {
+            // SAFETY: as in `forwarded`.
+            #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+            unsafe {
+                *count += 1;
+            }
+        }
+        if let Some(counters) = maps::SERVICE_COUNTERS.get_ptr_mut(service) {
+            // SAFETY: as in `forwarded`.
+            #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+            unsafe {
+                (*counters).dropped += 1;
+            }
+        }
+    }
+}

@@ -15,7 +15,10 @@ fn main() {
     let workspace = manifest.join("../..");
     for crate_name in ["lightpath-ebpf", "lightpath-core", "lightpath-abi"] {
         for part in ["src", "Cargo.toml"] {
-            println!("cargo:rerun-if-changed={}", workspace.join("crates").join(crate_name).join(part).display());
+            println!(
+                "cargo:rerun-if-changed={}",
+                workspace.join("crates").join(crate_name).join(part).display()
+            );
         }
     }
     println!("cargo:rerun-if-changed={}", workspace.join("Cargo.lock").display());
@@ -27,13 +30,30 @@ fn main() {
     let mut build = toolchain().command();
     build
         .current_dir(&workspace)
-        .args(["build", "--release", "--quiet", "--locked", "--package", PACKAGE, "--target", TARGET, "--target-dir"])
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "--locked",
+            "--package",
+            PACKAGE,
+            "--target",
+            TARGET,
+            "--target-dir",
+        ])
         .arg(&target_directory)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker())
         // aya-ebpf needs one unstable feature on a stable compiler, and nothing else gets any.
         .env("RUSTC_BOOTSTRAP", "aya_ebpf")
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags().join("\x1f"));
-    for name in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "RUSTDOC", "CARGO_BUILD_TARGET", "CLIPPY_ARGS"] {
+    for name in [
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTFLAGS",
+        "RUSTDOC",
+        "CARGO_BUILD_TARGET",
+        "CLIPPY_ARGS",
+    ] {
         build.env_remove(name);
     }
     let status = build.status().unwrap_or_else(|error| fail(&format!("cannot run {build:?}: {error}")));
@@ -115,7 +135,9 @@ fn linker() -> PathBuf {
         .into_iter()
         .map(|directory| directory.join("bpf-linker"))
         .find(|file| file.is_file())
-        .unwrap_or_else(|| fail("bpf-linker is not installed; run scripts/setup, or: cargo install bpf-linker"))
+        .unwrap_or_else(|| {
+            fail("bpf-linker is not installed; run scripts/setup, or: cargo install bpf-linker")
+        })
 }
 
 fn variable(name: &str) -> String {

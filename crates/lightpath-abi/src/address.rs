@@ -1,7 +1,7 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute};
 
 /// An IPv4 or IPv6 address as one 128-bit number, IPv4 in its IPv6-mapped form (RFC 4291, 2.5.5.2).
 ///
@@ -45,11 +45,8 @@ impl Address {
     /// The sixteen octets, in network order.
     #[inline(always)]
     #[must_use]
-    #[expect(clippy::many_single_char_names, reason = "octets have no names")]
     pub const fn octets(self) -> [u8; 16] {
-        let [a, b, c, d, e, f, g, h] = self.high.to_be_bytes();
-        let [i, j, k, l, m, n, o, p] = self.low.to_be_bytes();
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+        transmute!([self.high.to_be(), self.low.to_be()])
     }
 
     /// As the standard library's type.

@@ -3,8 +3,10 @@
 use lightpath_abi::{Entry, Features, Forward, Role, Tag};
 
 use crate::directory::{find, may_be_vip, may_reply, search};
+use crate::parse::destination;
 use crate::{
-    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Reason, Reject, Rewrite, Route, RouteQuery, Tables, Verdict,
+    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reject, Rewrite, Route, RouteQuery,
+    Tables, Verdict,
 };
 
 /// What becomes of a well-formed packet.
@@ -27,14 +29,15 @@ pub fn decide<T: Tables>(frame: &Frame, tables: &T) -> Verdict {
 
 /// What becomes of a packet that could not be parsed: only a VIP's are ours to drop.
 #[inline(always)]
-pub fn decide_rejected<T: Tables>(reject: &Reject, tables: &T) -> Verdict {
-    match *reject {
-        Reject::Malformed { destination, reason }
-            if may_be_vip(tables, destination) && find(tables, destination, Tag::VIP).is_some() =>
-        {
+pub fn decide_rejected<P: Packet, T: Tables>(reject: Reject, packet: &P, tables: &T) -> Verdict {
+    let Reject::Malformed(reason) = reject else {
+        return Verdict::Pass;
+    };
+    match destination(packet, tables.parameters().features) {
+        Ok(address) if may_be_vip(tables, address) && find(tables, address, Tag::VIP).is_some() => {
             Verdict::Drop(Drop { reason, service: 0 })
         }
-        Reject::Malformed { .. } | Reject::Foreign => Verdict::Pass,
+        _ => Verdict::Pass,
     }
 }
 

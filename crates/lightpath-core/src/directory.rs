@@ -14,7 +14,13 @@ const PORT_BITS: u32 = 16;
 
 /// The entry of an address, port and protocol in a role; of several, the one with the fewest ports.
 #[inline(always)]
-pub fn search<T: Tables>(tables: &T, role: Role, address: Address, protocol: u8, port: u16) -> Option<&Entry> {
+pub fn search<T: Tables>(
+    tables: &T,
+    role: Role,
+    address: Address,
+    protocol: u8,
+    port: u16,
+) -> Option<&Entry> {
     if let Some(entry) = find(tables, address, Tag::new(role, protocol, port, PORT_BITS)) {
         return Some(entry);
     }

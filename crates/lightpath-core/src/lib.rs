@@ -20,6 +20,8 @@ mod checksum;
 mod decide;
 pub mod directory;
 mod hash;
+#[cfg(feature = "host")]
+pub mod host;
 mod packet;
 mod parse;
 mod reason;
@@ -46,7 +48,7 @@ pub fn forward<P: Packet, T: Tables + Counters>(packet: &mut P, tables: &T) -> V
             let verdict = decide(&frame, tables);
             apply(verdict, &frame, packet)
         }
-        Err(reject) => decide_rejected(&reject, tables),
+        Err(reject) => decide_rejected(reject, packet, tables),
     };
     account(verdict, packet.len(), tables);
     verdict

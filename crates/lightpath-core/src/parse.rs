@@ -45,13 +45,15 @@ pub struct Frame {
 pub enum Reject {
     /// Nothing Lightpath balances: another protocol, or too short to say.
     Foreign,
-    /// A packet with this destination that cannot be forwarded; whether that matters depends on whose address it is.
-    Malformed {
-        /// Where it was sent.
-        destination: Address,
-        /// What is wrong.
-        reason: Reason,
-    },
+    /// It cannot be forwarded, for this reason; whether that matters depends on whose packet it is, see [`destination`].
+    Malformed(Reason),
+}
+
+impl From<Reason> for Reject {
+    #[inline(always)]
+    fn from(reason: Reason) -> Self {
+        Self::Malformed(reason)
+    }
 }
 
 /// Outside of the headers nothing is known to be addressed to anybody.
@@ -74,6 +76,16 @@ pub fn parse<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject>
         return Err(Reject::Foreign);
     };
     transport(packet, &network)
+}
+
+/// Where an IP packet was sent, however malformed the rest of it is.
+#[inline(always)]
+pub(crate) fn destination<P: Packet>(packet: &P, features: Features) -> Result<Address, OutOfBounds> {
+    match link(packet, features)? {
+        (ethernet::IPV4, network) => Ok(Address::v4(ipv4::Header::load(packet, network)?.destination())),
+        (ethernet::IPV6, network) => Ok(ipv6::Header::load(packet, network)?.destination()),
+        _ => Err(OutOfBounds),
+    }
 }
 
 /// EtherType and offset of what follows the Ethernet header and at most two tags.
@@ -107,32 +119,22 @@ struct Internet {
     checksum: u16,
 }
 
-impl Internet {
-    #[inline(always)]
-    fn malformed(&self, reason: Reason) -> Reject {
-        Reject::Malformed { destination: self.destination, reason }
-    }
-}
-
 #[inline(always)]
 fn internet4<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
     let header = ipv4::Header::load(packet, offset)?;
-    let destination = Address::v4(header.destination());
-    let malformed = |reason| Err(Reject::Malformed { destination, reason });
-
     let header_length = header.header_length();
     let length = header.total_length();
     if header.version() != 4 || header_length < ipv4::LENGTH {
-        return malformed(Reason::IpHeader);
+        return Err(Reason::IpHeader.into());
     }
     if (length as usize) < header_length || length as usize > packet.len() - offset {
-        return malformed(Reason::IpLength);
+        return Err(Reason::IpLength.into());
     }
     if header.protocol() != TCP && header.protocol() != UDP {
         return Err(Reject::Foreign);
     }
     if header.is_fragment() {
-        return malformed(Reason::Fragment);
+        return Err(Reason::Fragment.into());
     }
     Ok(Internet {
         v4: true,
@@ -140,7 +142,7 @@ fn internet4<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
         payload: offset + header_length,
         payload_length: length as usize - header_length,
         source: Address::v4(header.source()),
-        destination,
+        destination: Address::v4(header.destination()),
         protocol: header.protocol(),
         ttl: header.ttl(),
         tos: header.tos(),
@@ -152,26 +154,19 @@ fn internet4<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
 #[inline(always)]
 fn internet6<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
     let header = ipv6::Header::load(packet, offset)?;
-    let destination = header.destination();
-    let malformed = |reason| Err(Reject::Malformed { destination, reason });
-
     let length = header.payload_length() as usize + ipv6::LENGTH;
     if header.version() != 6 {
-        return malformed(Reason::IpHeader);
+        return Err(Reason::IpHeader.into());
     }
     let Ok(total_length) = u16::try_from(length) else {
-        return malformed(Reason::IpLength);
+        return Err(Reason::IpLength.into());
     };
     if length > packet.len() - offset {
-        return malformed(Reason::IpLength);
+        return Err(Reason::IpLength.into());
     }
-    let (protocol, skipped) = match extensions(packet, offset + ipv6::LENGTH, header.next_header()) {
-        Ok(found) => found,
-        Err(Some(reason)) => return malformed(reason),
-        Err(None) => return Err(Reject::Foreign),
-    };
+    let (protocol, skipped) = extensions(packet, offset + ipv6::LENGTH, header.next_header())?;
     if ipv6::LENGTH + skipped > length {
-        return malformed(Reason::IpLength);
+        return Err(Reason::IpLength.into());
     }
     Ok(Internet {
         v4: false,
@@ -179,7 +174,7 @@ fn internet6<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
         payload: offset + ipv6::LENGTH + skipped,
         payload_length: length - ipv6::LENGTH - skipped,
         source: header.source(),
-        destination,
+        destination: header.destination(),
         protocol,
         ttl: header.hop_limit(),
         tos: header.traffic_class(),
@@ -189,11 +184,9 @@ fn internet6<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
 }
 
 /// Walks extension headers from `offset` on: the transport protocol and the bytes before it.
-///
-/// Fails with a reason, or without one when the payload is a protocol that is not balanced.
 #[inline(always)]
-fn extensions<P: Packet>(packet: &P, offset: usize, first: u8) -> Result<(u8, usize), Option<Reason>> {
-    let cut_short = |_| Some(Reason::ExtensionHeader);
+fn extensions<P: Packet>(packet: &P, offset: usize, first: u8) -> Result<(u8, usize), Reject> {
+    let cut_short = |OutOfBounds| Reject::Malformed(Reason::ExtensionHeader);
     let mut next = first;
     let mut skipped = 0;
     for _ in 0..=MAX_EXTENSION_HEADERS {
@@ -202,38 +195,38 @@ fn extensions<P: Packet>(packet: &P, offset: usize, first: u8) -> Result<(u8, us
             ipv6::HOP_BY_HOP | ipv6::DESTINATION_OPTIONS => {}
             ipv6::ROUTING => {
                 if ipv6::segments_left(packet, offset + skipped).map_err(cut_short)? != 0 {
-                    return Err(Some(Reason::ExtensionHeader));
+                    return Err(Reason::ExtensionHeader.into());
                 }
             }
-            ipv6::FRAGMENT => return Err(Some(Reason::Fragment)),
-            _ => return Err(None),
+            ipv6::FRAGMENT => return Err(Reason::Fragment.into()),
+            _ => return Err(Reject::Foreign),
         }
         let (following, length) = ipv6::extension(packet, offset + skipped).map_err(cut_short)?;
         next = following;
         skipped += length;
     }
-    Err(Some(Reason::ExtensionHeader))
+    Err(Reason::ExtensionHeader.into())
 }
 
 #[inline(always)]
 fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject> {
-    let cut_short = |_| internet.malformed(Reason::TransportHeader);
+    let cut_short = |OutOfBounds| Reject::Malformed(Reason::TransportHeader);
     let (source_port, destination_port, needed, checksum) = if internet.protocol == TCP {
         let header = tcp::Header::load(packet, internet.payload).map_err(cut_short)?;
         if header.header_length() < tcp::LENGTH {
-            return Err(internet.malformed(Reason::TransportHeader));
+            return Err(Reason::TransportHeader.into());
         }
         (header.source_port(), header.destination_port(), header.header_length(), header.checksum())
     } else {
         let header = udp::Header::load(packet, internet.payload).map_err(cut_short)?;
         let length = header.length() as usize;
         if length < udp::LENGTH || (!internet.v4 && header.checksum() == 0) {
-            return Err(internet.malformed(Reason::TransportHeader));
+            return Err(Reason::TransportHeader.into());
         }
         (header.source_port(), header.destination_port(), length, header.checksum())
     };
     if needed > internet.payload_length {
-        return Err(internet.malformed(Reason::TransportHeader));
+        return Err(Reason::TransportHeader.into());
     }
     Ok(Frame {
         network: internet.offset,

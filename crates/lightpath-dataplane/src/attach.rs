@@ -80,10 +80,16 @@ impl Dataplane {
             return Ok(attached.mode);
         }
         match mode {
-            XdpMode::Native => self.link(interface, Mode::Native).map_err(|source| no_native(interface, source)),
-            XdpMode::Generic => self.link(interface, Mode::Generic).map_err(|source| failed(interface, source)),
+            XdpMode::Native => {
+                self.link(interface, Mode::Native).map_err(|source| no_native(interface, source))
+            }
+            XdpMode::Generic => {
+                self.link(interface, Mode::Generic).map_err(|source| failed(interface, source))
+            }
             XdpMode::Auto => match self.link(interface, Mode::Native) {
-                Err(ProgramError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => {
+                Err(ProgramError::SyscallError(error))
+                    if error.io_error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) =>
+                {
                     warn!(
                         interface = interface.name,
                         "its driver has no XDP, so packets are balanced in the kernel's generic path, at several times the cost"
@@ -112,7 +118,9 @@ impl Dataplane {
                 Ok(true)
             }
             // The interface was removed and made anew: the old link has nothing to hold on to.
-            Err(ProgramError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::ENOLINK) => {
+            Err(ProgramError::SyscallError(error))
+                if error.io_error.raw_os_error() == Some(nix::libc::ENOLINK) =>
+            {
                 fs::remove_file(&path).map_err(Error::path(&path))?;
                 Ok(false)
             }
@@ -124,16 +132,17 @@ impl Dataplane {
         let path = self.pins.link(&interface.name);
         // A pin whose link lost its interface would be in the way.
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ProgramError::IOError(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(ProgramError::IOError(error));
+            }
             _ => {}
         }
         let aya_mode = match mode {
             Mode::Native => AyaMode::Driver,
             Mode::Generic => AyaMode::Skb,
         };
-        let program = self
-            .program_mut()
-            .map_err(|error| ProgramError::IOError(io::Error::other(error.to_string())))?;
+        let program =
+            self.program_mut().map_err(|error| ProgramError::IOError(io::Error::other(error.to_string())))?;
         attach_link(program, interface.index, aya_mode)?
             .pin(path)
             .map_err(|error| ProgramError::IOError(io::Error::other(error)))?;

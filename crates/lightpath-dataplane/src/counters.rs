@@ -26,7 +26,8 @@ impl Counters {
         for number in maps.tables().backends.into_keys() {
             let mut sum = BackendCounters::default();
             let index = u32::from(number);
-            for of_cpu in maps.backend_counters.get(&index, 0).map_err(Error::map("BACKEND_COUNTERS"))?.iter() {
+            for of_cpu in maps.backend_counters.get(&index, 0).map_err(Error::map("BACKEND_COUNTERS"))?.iter()
+            {
                 let of_cpu: BackendCounters = transmute!(*of_cpu);
                 sum.add(&of_cpu);
             }

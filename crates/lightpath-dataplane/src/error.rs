@@ -80,7 +80,9 @@ pub enum Error {
     #[error("cannot load the BPF object: {0}")]
     Object(#[source] Box<EbpfError>),
     /// The kernel refused the program.
-    #[error("the kernel refuses the XDP program: {0}; it needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and Linux 6.1")]
+    #[error(
+        "the kernel refuses the XDP program: {0}; it needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and Linux 6.1"
+    )]
     Program(#[source] Box<ProgramError>),
     /// A map could not be used.
     #[error("map {name}: {source}")]

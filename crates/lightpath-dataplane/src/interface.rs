@@ -61,7 +61,9 @@ fn attached(attributes: &[LinkXdp]) -> Option<AttachedProgram> {
         _ => None,
     })?;
     let id = attributes.iter().find_map(|attribute| match attribute {
-        LinkXdp::ProgId(id) | LinkXdp::DrvProgId(id) | LinkXdp::SkbProgId(id) | LinkXdp::HwProgId(id) => Some(*id),
+        LinkXdp::ProgId(id) | LinkXdp::DrvProgId(id) | LinkXdp::SkbProgId(id) | LinkXdp::HwProgId(id) => {
+            Some(*id)
+        }
         _ => None,
     })?;
     Some(AttachedProgram { id, mode })
@@ -73,8 +75,7 @@ fn ask(name: &str) -> io::Result<LinkMessage> {
     link.attributes.push(LinkAttribute::IfName(name.to_owned()));
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST;
-    let mut request =
-        NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetLink(link)));
+    let mut request = NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetLink(link)));
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);

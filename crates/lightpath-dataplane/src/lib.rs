@@ -19,7 +19,7 @@ mod spec;
 mod tables;
 mod test_run;
 
-pub use attach::{Attachment, XdpMode, PassProgram, attach_pass, detach};
+pub use attach::{Attachment, PassProgram, XdpMode, attach_pass, detach};
 pub use counters::Counters;
 pub use error::Error;
 pub use interface::{AttachedProgram, Interface, Mode};

@@ -97,7 +97,8 @@ pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capa
     }
     let map = aya::maps::Map::from_map_data(pinned(directory, META)?).map_err(Error::map(META))?;
     let map = Array::<MapData, Meta>::try_from(map).map_err(Error::map(META))?;
-    let [schema, lines, slots, backends, services, start, multiplier] = map.get(&0, 0).map_err(Error::map(META))?;
+    let [schema, lines, slots, backends, services, start, multiplier] =
+        map.get(&0, 0).map_err(Error::map(META))?;
     if schema != u64::from(SCHEMA) {
         return Err(Error::Schema { path: directory.to_owned(), found: schema, expected: SCHEMA });
     }

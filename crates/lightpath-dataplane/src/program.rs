@@ -94,7 +94,9 @@ impl Dataplane {
     pub(crate) fn pin_program(&mut self) -> Result<(), Error> {
         let (next, path) = (self.pins.next_program(), self.pins.program());
         match fs::remove_file(&next) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::path(&next)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::path(&next)(error));
+            }
             _ => {}
         }
         self.program_mut()?
@@ -135,7 +137,8 @@ fn load(directory: &Path, spec: &Spec) -> Result<Ebpf, Error> {
         loader.map_pin_path(name, path.as_path());
     }
     let mut object = loader.load(OBJECT)?;
-    let program: &mut Xdp = object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
+    let program: &mut Xdp =
+        object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
     program.load()?;
     Ok(object)
 }

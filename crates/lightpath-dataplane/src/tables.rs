@@ -63,7 +63,8 @@ impl Maps {
         let lines = DirectoryLines(&self.directory);
         let entries = (0..self.capacity.directory).map(|position| lines.line(position));
         let backends = (1..self.capacity.backends).filter_map(|number| {
-            let backend: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(number as usize * BACKEND_WORDS));
+            let backend: Backend =
+                transmute!(self.backends.read::<BACKEND_WORDS>(number as usize * BACKEND_WORDS));
             Some((BackendNumber::try_from(number).ok()?, backend)).filter(|_| backend.service != 0)
         });
         Tables {
@@ -80,7 +81,8 @@ impl Maps {
         }
         let at = usize::from(number) * BACKEND_WORDS;
         let now: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(at));
-        let same_server = now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
+        let same_server =
+            now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
         if same_server && now.next_hop() == wanted.next_hop() {
             return Ok(false);
         }
@@ -109,7 +111,8 @@ impl Maps {
         for number in 1..self.capacity.backends {
             let at = number as usize * BACKEND_WORDS;
             let now: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(at));
-            let wanted = BackendNumber::try_from(number).is_ok_and(|number| tables.backends.contains_key(&number));
+            let wanted =
+                BackendNumber::try_from(number).is_ok_and(|number| tables.backends.contains_key(&number));
             if now.service != 0 && !wanted {
                 for index in 0..BACKEND_WORDS {
                     self.backends.write(at + index, 0);

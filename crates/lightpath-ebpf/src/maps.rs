@@ -3,7 +3,10 @@
 //! Those that user space changes while packets flow can be mapped into its memory, so that one slot or one word is one
 //! store and a whole table costs no system calls.
 
-#![expect(unsafe_code, reason = "the loader finds globals by unmangled names; the program is the only one that has them")]
+#![expect(
+    unsafe_code,
+    reason = "the loader finds globals by unmangled names; the program is the only one that has them"
+)]
 
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE as MAPPABLE;

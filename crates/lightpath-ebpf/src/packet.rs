@@ -1,6 +1,9 @@
 //! The packet of an XDP context.
 
-#![expect(unsafe_code, reason = "packet memory is raw; each access is checked against its end, which the verifier proves")]
+#![expect(
+    unsafe_code,
+    reason = "packet memory is raw; each access is checked against its end, which the verifier proves"
+)]
 
 use core::marker::PhantomData;
 use core::ptr;

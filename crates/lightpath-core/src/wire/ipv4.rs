@@ -1,5 +1,7 @@
 //! IPv4 (RFC 791).
 
+use zerocopy::transmute;
+
 use crate::{OutOfBounds, Packet};
 
 /// Length of the header without options.
@@ -108,10 +110,8 @@ impl Rewritten {
     /// Stores them into the header at `offset`.
     #[inline(always)]
     pub fn store<P: Packet>(self, packet: &mut P, offset: usize) -> Result<(), OutOfBounds> {
-        let [c0, c1] = self.checksum.to_be_bytes();
-        let [s0, s1, s2, s3] = self.source.to_be_bytes();
-        let [d0, d1, d2, d3] = self.destination.to_be_bytes();
-        let bytes = [self.ttl, self.protocol, c0, c1, s0, s1, s2, s3, d0, d1, d2, d3];
-        packet.store(offset + REWRITTEN, bytes)
+        let first = u32::from(self.ttl) << 24 | u32::from(self.protocol) << 16 | u32::from(self.checksum);
+        let words = [first.to_be(), self.source.to_be(), self.destination.to_be()];
+        packet.store::<12>(offset + REWRITTEN, transmute!(words))
     }
 }

@@ -83,7 +83,16 @@ impl Header {
     #[inline(always)]
     const fn word(&self, at: usize) -> u64 {
         let b = &self.0;
-        u64::from_be_bytes([b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7]])
+        u64::from_be_bytes([
+            b[at],
+            b[at + 1],
+            b[at + 2],
+            b[at + 3],
+            b[at + 4],
+            b[at + 5],
+            b[at + 6],
+            b[at + 7],
+        ])
     }
 }
 

@@ -1,0 +1,149 @@
+//! The packet path's tables in ordinary memory, for tests, for `explain` and for the simulator.
+
+extern crate std;
+
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+use std::vec;
+use std::vec::Vec;
+
+use lightpath_abi::{
+    Backend, BackendCounters, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, Slots,
+};
+
+use crate::directory::{self, Full, Lines};
+use crate::{Counters, Direction, Parameters, Reason, Route, RouteQuery, Tables};
+
+/// Tables and counters in ordinary memory.
+#[derive(Clone, Debug)]
+pub struct HostTables {
+    parameters: Parameters,
+    filter: Vec<u64>,
+    directory: Vec<Entry>,
+    slots: Vec<Slot>,
+    backends: BTreeMap<BackendNumber, Backend>,
+    /// What this node's routing says, whatever is asked.
+    pub route: Route,
+    counted: RefCell<Counted>,
+}
+
+/// What the packet path counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Packets to and from backends.
+    pub backends: BTreeMap<BackendNumber, BackendCounters>,
+    /// Packets dropped, by service.
+    pub services: BTreeMap<ServiceIndex, u64>,
+    /// Packets dropped, by reason.
+    pub reasons: [u64; Reason::ALL.len()],
+}
+
+impl HostTables {
+    /// Tables with these contents; each service's `slots` are placed here. The directory has as many lines as the
+    /// parameters' mask says.
+    pub fn new(
+        parameters: Parameters,
+        entries: &[Entry],
+        backends: BTreeMap<BackendNumber, Backend>,
+        slots: &BTreeMap<ServiceIndex, Vec<BackendNumber>>,
+    ) -> Result<Self, Full> {
+        let mut tables = Self {
+            parameters,
+            filter: vec![0; 2 * FILTER_WORDS as usize],
+            directory: vec![Entry::default(); parameters.directory_mask as usize + 1],
+            slots: Vec::new(),
+            backends,
+            route: Route::NotForwarded,
+            counted: RefCell::default(),
+        };
+        let mut regions = BTreeMap::new();
+        for (service, wanted) in slots {
+            let base = u32::try_from(tables.slots.len()).map_err(|_| Full)?;
+            let count = u32::try_from(wanted.len()).map_err(|_| Full)?;
+            regions.insert(*service, Slots::new(base, count));
+            tables.slots.extend(wanted.iter().copied().map(Slot::settled));
+        }
+        for entry in entries {
+            let mut entry = *entry;
+            let Some(role) = entry.tag.role() else { continue };
+            if role == Role::Service {
+                entry.slots = regions.get(&entry.service).copied().unwrap_or_default();
+            }
+            let (word, bit) = directory::filter_place(role, entry.address);
+            if let Some(word) = tables.filter.get_mut(word as usize) {
+                *word |= bit;
+            }
+            directory::insert(&mut tables.directory, parameters.hash_key, parameters.directory_mask, &entry)?;
+        }
+        Ok(tables)
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counted(&self) -> Counted {
+        self.counted.borrow().clone()
+    }
+}
+
+impl Lines for Vec<Entry> {
+    fn line(&self, position: u32) -> Entry {
+        self.get(position as usize).copied().unwrap_or_default()
+    }
+
+    fn replace(&mut self, position: u32, entry: &Entry) {
+        if let Some(line) = self.get_mut(position as usize) {
+            *line = *entry;
+        }
+    }
+}
+
+impl Tables for HostTables {
+    fn parameters(&self) -> Parameters {
+        self.parameters
+    }
+
+    fn filter(&self, index: u32) -> u64 {
+        self.filter.get(index as usize).copied().unwrap_or(0)
+    }
+
+    fn entry(&self, index: u32) -> Option<&Entry> {
+        self.directory.get(index as usize)
+    }
+
+    fn slot(&self, index: u32) -> Option<Slot> {
+        self.slots.get(index as usize).copied()
+    }
+
+    fn backend(&self, number: BackendNumber) -> Option<&Backend> {
+        self.backends.get(&number)
+    }
+
+    fn route(&self, _query: &RouteQuery) -> Route {
+        self.route
+    }
+}
+
+impl Counters for HostTables {
+    fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize) {
+        let mut counted = self.counted.borrow_mut();
+        let counters = counted.backends.entry(backend).or_default();
+        match direction {
+            Direction::ToBackend => {
+                counters.packets += 1;
+                counters.bytes += bytes as u64;
+            }
+            Direction::ToClient => {
+                counters.reply_packets += 1;
+                counters.reply_bytes += bytes as u64;
+            }
+        }
+    }
+
+    fn dropped(&self, reason: Reason, service: ServiceIndex) {
+        let mut counted = self.counted.borrow_mut();
+        if let Some(count) = counted.reasons.get_mut(reason as usize) {
+            *count += 1;
+        }
+        *counted.services.entry(service).or_default() += 1;
+    }
+}

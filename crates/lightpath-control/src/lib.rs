@@ -2,4 +2,11 @@
 //!
 //! Nothing here knows BPF. What it decides is handed to a [`Dataplane`](crate) by the daemon.
 
+pub mod config;
+pub mod hops;
+pub mod host;
+pub mod maglev;
 pub mod model;
+mod netlink;
+#[cfg(test)]
+mod testnet;

@@ -75,7 +75,8 @@ pub struct Service {
 pub struct Backend {
     /// Its address, of the VIP's family.
     pub address: IpAddr,
-    /// Its port; `None` keeps the port the client used.
+    /// The port its packets get: always `Some` behind a service of one port, where it is that port unless the backend
+    /// has another. Always `None` behind a range or every port, where the client's port is kept.
     pub port: Option<u16>,
     /// Its share of new flows relative to the other backends; 0 takes none.
     pub weight: u16,

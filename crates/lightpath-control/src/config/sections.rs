@@ -1,0 +1,164 @@
+//! The tables of the file: `[node]`, `[[service]]`, `[[service.backend]]`.
+//!
+//! What is read here is complete as far as each value by itself is right. `None` stands for a value that was
+//! reported.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use toml_edit::Document;
+
+use super::diagnostic::{Complaint, Report};
+use super::reader::{Located, TableReader, field};
+use super::{DEFAULT_HASH_SEED, DEFAULT_SLOTS, keys, values};
+use crate::model::{Announce, Backend, Config, Forward, Node, Ports, Protocol, Service, Sticky, XdpMode};
+
+/// The file.
+pub(super) struct Written {
+    node: Option<Node>,
+    pub(super) services: Vec<WrittenService>,
+}
+
+/// A `[[service]]`.
+pub(super) struct WrittenService {
+    /// How messages name it.
+    pub(super) place: String,
+    pub(super) name: Option<Located<String>>,
+    pub(super) vip: Option<Located<IpAddr>>,
+    pub(super) ports: Option<Located<Ports>>,
+    pub(super) protocol: Option<Located<Protocol>>,
+    pub(super) forward: Option<Located<Forward>>,
+    sticky: Option<Located<Sticky>>,
+    pub(super) slots: Option<Located<u32>>,
+    pub(super) backends: Vec<WrittenBackend>,
+}
+
+/// A `[[service.backend]]`.
+pub(super) struct WrittenBackend {
+    /// How messages name it.
+    pub(super) place: String,
+    /// Where it begins.
+    pub(super) at: usize,
+    pub(super) address: Option<Located<IpAddr>>,
+    /// The port as it is written; `None` inside when it is not.
+    pub(super) port: Option<Located<Option<u16>>>,
+    pub(super) weight: Option<Located<u16>>,
+}
+
+/// Reads every table of the document.
+pub(super) fn read<'a>(document: &'a Document<&str>, report: &'a Report<'a>) -> Written {
+    let root = TableReader::root(document.as_table(), report);
+    root.refuse_other_keys(&keys::ROOT);
+    let node = root.required_table(&keys::NODE_TABLE).and_then(|table| node(&table, report));
+    let services = (1..).zip(root.tables(&keys::SERVICE_TABLES)).map(|(number, table)| {
+        let place = match table.text(&keys::NAME) {
+            Some(name) => format!("service {name:?}"),
+            None => format!("service {number}"),
+        };
+        service(&table.named(place))
+    });
+    Written { node, services: services.collect() }
+}
+
+fn node(table: &TableReader<'_>, report: &Report<'_>) -> Option<Node> {
+    table.refuse_other_keys(&keys::NODE);
+    let interfaces = table.required_list(&keys::INTERFACES, values::interface);
+    let mut seen = HashSet::new();
+    for interface in interfaces.iter().flatten() {
+        if !seen.insert(&interface.value) {
+            let problem = format!("{:?} is listed twice", interface.value);
+            let place = field(table.place(), keys::INTERFACES.name);
+            report.add(interface.at, Some(place), Complaint::new(problem, "list each interface once"));
+        }
+    }
+    let xdp_modes = [("auto", XdpMode::Auto), ("native", XdpMode::Native), ("generic", XdpMode::Generic)];
+    let announcements = [("address", Announce::Address), ("none", Announce::None)];
+    let xdp_mode = table.or_default(&keys::XDP_MODE, XdpMode::Auto, values::one_of(&xdp_modes));
+    let announce = table.or_default(&keys::ANNOUNCE, Announce::Address, values::one_of(&announcements));
+    let hash_seed = table.or_default(&keys::HASH_SEED, DEFAULT_HASH_SEED.to_owned(), values::hash_seed);
+    Some(Node {
+        interfaces: interfaces?.into_iter().map(|interface| interface.value).collect(),
+        xdp_mode: xdp_mode?.value,
+        metrics: None,
+        announce: announce?.value,
+        hash_seed: hash_seed?.value,
+    })
+}
+
+fn service(table: &TableReader<'_>) -> WrittenService {
+    table.refuse_other_keys(&keys::SERVICE);
+    let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
+    let forwards = [("nat", Forward::Nat), ("dsr", Forward::Dsr)];
+    let stickies = [("none", Sticky::None), ("source-ip", Sticky::SourceIp)];
+
+    table.or_default(&keys::WHEN_EMPTY, (), values::one_of(&[("drop", ())]));
+    if let Some(health) = table.table(&keys::HEALTH_TABLE) {
+        let health = health.named(format!("{} health", table.place()));
+        health.refuse_other_keys(&keys::HEALTH);
+        health.required(&keys::HEALTH_TYPE, values::one_of(&[("none", ())]));
+    }
+    let backends = (1..).zip(table.tables(&keys::BACKEND_TABLES)).map(|(number, backend_table)| {
+        backend(&backend_table.named(format!("{} backend {number}", table.place())))
+    });
+    WrittenService {
+        name: table.required(&keys::NAME, values::service_name),
+        vip: table.required(&keys::VIP, values::unicast_address),
+        ports: table.required(&keys::PORT, values::ports),
+        protocol: table.required(&keys::PROTOCOL, values::one_of(&protocols)),
+        forward: table.or_default(&keys::FORWARD, Forward::Nat, values::one_of(&forwards)),
+        sticky: table.or_default(&keys::STICKY, Sticky::None, values::one_of(&stickies)),
+        slots: table.or_default(&keys::SLOTS, DEFAULT_SLOTS, values::slots),
+        backends: backends.collect(),
+        place: table.place().to_owned(),
+    }
+}
+
+fn backend(table: &TableReader<'_>) -> WrittenBackend {
+    table.refuse_other_keys(&keys::BACKEND);
+    WrittenBackend {
+        address: table.required(&keys::ADDRESS, values::unicast_address),
+        port: table.or_default(&keys::BACKEND_PORT, None, |given| values::port(given).map(Some)),
+        weight: table.or_default(&keys::WEIGHT, 100, values::weight),
+        at: table.at(),
+        place: table.place().to_owned(),
+    }
+}
+
+impl Written {
+    /// The model, if no value is missing.
+    pub(super) fn into_model(self) -> Option<Config> {
+        let services = self.services.into_iter().map(WrittenService::into_model);
+        Some(Config { services: services.collect::<Option<_>>()?, node: self.node? })
+    }
+}
+
+impl WrittenService {
+    fn into_model(self) -> Option<Service> {
+        let ports = self.ports?.value;
+        let backends = self.backends.into_iter().map(|backend| backend.into_model(ports));
+        Some(Service {
+            name: self.name?.value,
+            vip: self.vip?.value,
+            ports,
+            protocol: self.protocol?.value,
+            forward: self.forward?.value,
+            sticky: self.sticky?.value,
+            slots: self.slots?.value,
+            backends: backends.collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl WrittenBackend {
+    /// The port that packets of a service with `ports` have on this backend; `None` keeps the client's.
+    pub(super) fn effective_port(&self, ports: Ports) -> Option<u16> {
+        let own = self.port.as_ref().and_then(|port| port.value);
+        ports.single().map(|port| own.unwrap_or(port))
+    }
+
+    fn into_model(self, ports: Ports) -> Option<Backend> {
+        let port = self.effective_port(ports);
+        self.port?;
+        Some(Backend { address: self.address?.value, port, weight: self.weight?.value })
+    }
+}

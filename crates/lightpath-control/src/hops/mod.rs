@@ -1,0 +1,116 @@
+//! Next hops: through which interface, from which MAC address and to which MAC address packets to a backend leave.
+//!
+//! The packet path only copies what it finds here. [`Watcher`] asks the kernel for routes, links and neighbours,
+//! has it resolve the neighbours and keep them resolved, and follows every change over netlink.
+
+mod events;
+mod kernel;
+mod neighbours;
+mod resolve;
+mod view;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+
+pub use kernel::Error;
+pub use watch::Watcher;
+
+/// Where packets to a backend go next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    /// Index of the egress interface.
+    pub interface: u32,
+    /// Name of the egress interface.
+    pub interface_name: String,
+    /// MAC address of the egress interface.
+    pub source_mac: [u8; 6],
+    /// MAC address of the backend, or of the gateway towards it.
+    pub mac: [u8; 6],
+    /// The interface's MTU, in bytes of layer 3.
+    pub mtu: u32,
+}
+
+/// What is known of the way to an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// Packets can be sent.
+    Resolved(NextHop),
+    /// Packets cannot be sent, and why.
+    Unresolved(Reason),
+}
+
+/// Why packets cannot be sent to an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No route matches.
+    NoRoute,
+    /// A route matches which leads to no other host.
+    Refused(Refusal),
+    /// The egress interface is down or has no carrier.
+    LinkDown {
+        /// Name of the interface.
+        interface: String,
+    },
+    /// The neighbour has not answered ARP or neighbour solicitation, or not yet.
+    NoAnswer {
+        /// The backend, or the gateway towards it.
+        address: IpAddr,
+        /// Name of the interface on which it was asked for.
+        interface: String,
+    },
+    /// The egress interface carries no Ethernet, or has no address of its own.
+    NoMac {
+        /// Name of the interface.
+        interface: String,
+    },
+}
+
+/// What a route does instead of leading to another host (rtnetlink(7), `rtm_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The address is one of this host.
+    Local,
+    /// A broadcast or multicast address.
+    NotUnicast,
+    /// A blackhole route.
+    Blackhole,
+    /// An unreachable route.
+    Unreachable,
+    /// A prohibit route.
+    Prohibit,
+    /// Another kind of route, or an error of the lookup: the kernel's number.
+    Other(i32),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRoute => f.write_str("no route: add one, or an address in the backend's network"),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::LinkDown { interface } => write!(f, "{interface} is down or has no carrier"),
+            Self::NoAnswer { address, interface } => {
+                write!(f, "no answer from {address} on {interface}: is it up, and in the same network?")
+            }
+            Self::NoMac { interface } => {
+                write!(f, "{interface} has no MAC address: backends must be reached over Ethernet")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("it is an address of this host: a backend must be another host"),
+            Self::NotUnicast => f.write_str("it is a broadcast or multicast address"),
+            Self::Blackhole => f.write_str("the route to it is a blackhole"),
+            Self::Unreachable => f.write_str("the route to it says unreachable"),
+            Self::Prohibit => f.write_str("the route to it says prohibited"),
+            Self::Other(number) => write!(f, "the kernel gives no usable route to it ({number})"),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! VIPs as addresses of this host, so that it answers ARP and neighbour solicitations for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use futures_util::TryStreamExt;
+use nix::errno::Errno;
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
+};
+use rtnetlink::packet_route::link::LinkMessage;
+use rtnetlink::{AddressMessageBuilder, Handle};
+
+use super::Error;
+use super::ledger::{Address, Ledger};
+use crate::netlink::{self, Link};
+
+/// Makes the VIPs that Lightpath has added exactly `wanted`, and gives those added now, which should be announced.
+///
+/// A VIP goes to the first of `interfaces` that has an address in its network, else to the first of them. A VIP that
+/// is already on this host, on any interface, and was not put there by Lightpath, stays the operator's: it is left
+/// and not recorded. One of Lightpath's that is missing is put back.
+///
+/// Works in the network namespace of the calling thread and on the current tokio runtime.
+pub async fn reconcile(
+    wanted: &BTreeSet<IpAddr>,
+    interfaces: &[String],
+    ledger: &mut Ledger,
+) -> Result<Vec<Address>, Error> {
+    let host = Host::read().await?;
+    for entry in ledger.addresses().to_vec() {
+        if !wanted.contains(&entry.address) || !interfaces.contains(&entry.interface) {
+            host.remove(&entry, ledger).await?;
+        }
+    }
+    let mut added = Vec::new();
+    for vip in wanted {
+        let ours = ledger.addresses().iter().find(|entry| entry.address == *vip).cloned();
+        let entry = match ours {
+            Some(entry) if host.has(&entry) => continue,
+            Some(entry) => entry,
+            None if host.has_anywhere(*vip) => continue,
+            None => Address { interface: host.choose(*vip, interfaces)?, address: *vip },
+        };
+        if host.add(&entry, ledger).await? {
+            added.push(entry);
+        }
+    }
+    Ok(added)
+}
+
+/// Removes all recorded addresses; gives what failed.
+pub(super) async fn remove_all(ledger: &mut Ledger) -> Vec<Error> {
+    let entries = ledger.addresses().to_vec();
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let host = match Host::read().await {
+        Ok(host) => host,
+        Err(error) => return vec![error],
+    };
+    let mut failures = Vec::new();
+    for entry in &entries {
+        failures.extend(host.remove(entry, ledger).await.err());
+    }
+    failures
+}
+
+/// An address on an interface with the network it stands for.
+struct Present {
+    interface: u32,
+    address: IpAddr,
+    /// Of the network: the peer's address on a point-to-point link, else the same as `address`.
+    network: IpAddr,
+    bits: u8,
+}
+
+/// The links and addresses as they are.
+struct Host {
+    handle: Handle,
+    links: BTreeMap<String, u32>,
+    present: Vec<Present>,
+}
+
+impl Host {
+    async fn read() -> Result<Self, Error> {
+        let handle = netlink::connect().map_err(|source| Error::Socket { kind: "netlink", source })?;
+        let links: Vec<LinkMessage> = handle
+            .link()
+            .get()
+            .execute()
+            .try_collect()
+            .await
+            .map_err(|error| Error::Read { what: "links", source: netlink::os_error(error) })?;
+        let addresses: Vec<AddressMessage> = handle
+            .address()
+            .get()
+            .execute()
+            .try_collect()
+            .await
+            .map_err(|error| Error::Read { what: "addresses", source: netlink::os_error(error) })?;
+        Ok(Self {
+            handle,
+            links: links.iter().filter_map(Link::from_message).map(|link| (link.name, link.index)).collect(),
+            present: addresses.iter().filter_map(parse).collect(),
+        })
+    }
+
+    fn has(&self, entry: &Address) -> bool {
+        let index = self.links.get(&entry.interface);
+        self.present
+            .iter()
+            .any(|present| Some(&present.interface) == index && present.address == entry.address)
+    }
+
+    fn has_anywhere(&self, address: IpAddr) -> bool {
+        self.present.iter().any(|present| present.address == address)
+    }
+
+    fn choose(&self, vip: IpAddr, interfaces: &[String]) -> Result<String, Error> {
+        let connected = |interface: &&String| {
+            let index = self.links.get(*interface);
+            self.present.iter().any(|present| {
+                Some(&present.interface) == index && netlink::contains(present.network, present.bits, vip)
+            })
+        };
+        let chosen = interfaces.iter().find(connected).or(interfaces.first());
+        chosen.cloned().ok_or(Error::NoInterfaces { address: vip })
+    }
+
+    /// Adds an address; `false` if somebody else has done so in the meantime.
+    async fn add(&self, entry: &Address, ledger: &mut Ledger) -> Result<bool, Error> {
+        let Some(index) = self.links.get(&entry.interface) else {
+            return Err(Error::NoInterface { interface: entry.interface.clone() });
+        };
+        ledger.record_address(entry.clone())?;
+        let mut request = self.handle.address().add(*index, entry.address, host_bits(entry.address));
+        *request.message_mut() = vip_message(*index, entry.address);
+        match request.execute().await.map_err(netlink::os_error) {
+            Ok(()) => {
+                tracing::info!(address = %entry.address, interface = entry.interface, "address added");
+                Ok(true)
+            }
+            Err(error) if netlink::is(&error, Errno::EEXIST) => {
+                ledger.forget_address(entry)?;
+                Ok(false)
+            }
+            Err(source) => Err(failed("add", entry, source)),
+        }
+    }
+
+    async fn remove(&self, entry: &Address, ledger: &mut Ledger) -> Result<(), Error> {
+        // An interface that is gone has taken its addresses with it.
+        if let Some(index) = self.links.get(&entry.interface).filter(|_| self.has(entry)) {
+            let request = self.handle.address().del(plain_message(*index, entry.address));
+            match request.execute().await.map_err(netlink::os_error) {
+                Ok(()) => {
+                    tracing::info!(address = %entry.address, interface = entry.interface, "address removed");
+                }
+                Err(error) if netlink::is(&error, Errno::EADDRNOTAVAIL) => {}
+                Err(source) => return Err(failed("remove", entry, source)),
+            }
+        }
+        Ok(ledger.forget_address(entry)?)
+    }
+}
+
+fn parse(message: &AddressMessage) -> Option<Present> {
+    let mut network = None;
+    let mut local = None;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Address(address) => network = Some(*address),
+            AddressAttribute::Local(address) => local = Some(*address),
+            _ => {}
+        }
+    }
+    let address = local.or(network)?;
+    Some(Present {
+        interface: message.header.index,
+        address,
+        network: network.unwrap_or(address),
+        bits: message.header.prefix_len,
+    })
+}
+
+fn vip_message(index: u32, address: IpAddr) -> AddressMessage {
+    let mut message = plain_message(index, address);
+    let mut flags = AddressFlags::Noprefixroute;
+    if address.is_ipv6() {
+        // Another node of a cluster may hold the VIP until it hears the announcement: duplicate address detection
+        // would take it away from this one.
+        flags |= AddressFlags::Nodad;
+        message.header.flags |= AddressHeaderFlags::Nodad;
+        // Deprecated addresses receive, but are not chosen as source of the host's own connections (RFC 6724,
+        // section 5, rule 3): a health check must not come from the VIP.
+        let mut lifetimes = CacheInfo::default();
+        lifetimes.ifa_preferred = 0;
+        lifetimes.ifa_valid = u32::MAX;
+        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+    }
+    message.attributes.push(AddressAttribute::Flags(flags));
+    message
+}
+
+fn plain_message(index: u32, address: IpAddr) -> AddressMessage {
+    let bits = host_bits(address);
+    match address {
+        IpAddr::V4(address) => {
+            AddressMessageBuilder::<Ipv4Addr>::new().index(index).address(address, bits).build()
+        }
+        IpAddr::V6(address) => {
+            AddressMessageBuilder::<Ipv6Addr>::new().index(index).address(address, bits).build()
+        }
+    }
+}
+
+fn host_bits(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn failed(action: &'static str, entry: &Address, source: std::io::Error) -> Error {
+    Error::Address { action, address: entry.address, interface: entry.interface.clone(), source }
+}

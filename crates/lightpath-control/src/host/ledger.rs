@@ -1,0 +1,183 @@
+//! The record of what Lightpath has changed on this host: a JSON file that is replaced as a whole.
+//!
+//! ```json
+//! { "version": 1,
+//!   "addresses": [ { "interface": "eth0", "address": "203.0.113.10" } ],
+//!   "sysctls": [ { "path": "net/ipv4/conf/eth0/forwarding", "previous": "0", "set": "1" } ] }
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The version this program writes, and the only one it reads.
+const VERSION: u32 = 1;
+
+/// The ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The ledger.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// It is damaged.
+    #[error(
+        "{} is damaged ({source}). It lists what Lightpath changed on this host: restore it from a backup, or \
+         take VIPs off the interfaces and reset sysctls by hand, and delete it", .path.display()
+    )]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// It was written by a program that knows more.
+    #[error(
+        "{} has version {version}, this Lightpath knows version {VERSION}: use the Lightpath that wrote it", 
+        .path.display()
+    )]
+    Version {
+        /// The ledger.
+        path: PathBuf,
+        /// The version it states.
+        version: u32,
+    },
+    /// It could not be written; the host was not changed.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The ledger.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// An address that Lightpath has added to an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Name of the interface.
+    pub interface: String,
+    /// The address; its prefix is always /32 or /128.
+    pub address: IpAddr,
+}
+
+/// A sysctl that Lightpath has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sysctl {
+    /// The path below /proc/sys; interface names may hold dots, so it is not the dotted form.
+    pub path: String,
+    /// The value found.
+    pub previous: String,
+    /// The value set.
+    pub set: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Contents {
+    version: u32,
+    addresses: Vec<Address>,
+    sysctls: Vec<Sysctl>,
+}
+
+/// What Lightpath has changed on this host and not taken back.
+///
+/// Every change of it is on disk before the call returns.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    contents: Contents,
+}
+
+impl Ledger {
+    /// Reads the ledger; a file that does not exist is an empty ledger. Its directory must exist.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        match fs::read(&path) {
+            Ok(text) => Ok(Self { contents: parse(&path, &text)?, path }),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                let contents = Contents { version: VERSION, addresses: Vec::new(), sysctls: Vec::new() };
+                Ok(Self { path, contents })
+            }
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+
+    /// The addresses Lightpath has added, oldest first.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.contents.addresses
+    }
+
+    /// The sysctls Lightpath has set, oldest first.
+    #[must_use]
+    pub fn sysctls(&self) -> &[Sysctl] {
+        &self.contents.sysctls
+    }
+
+    pub(super) fn record_address(&mut self, entry: Address) -> Result<(), Error> {
+        if self.contents.addresses.contains(&entry) {
+            return Ok(());
+        }
+        self.change(|contents| contents.addresses.push(entry))
+    }
+
+    pub(super) fn forget_address(&mut self, entry: &Address) -> Result<(), Error> {
+        self.change(|contents| contents.addresses.retain(|other| other != entry))
+    }
+
+    /// Replaces what is recorded of the same sysctl: the value found now is the operator's.
+    pub(super) fn record_sysctl(&mut self, entry: Sysctl) -> Result<(), Error> {
+        self.change(|contents| {
+            contents.sysctls.retain(|other| other.path != entry.path);
+            contents.sysctls.push(entry);
+        })
+    }
+
+    pub(super) fn forget_sysctl(&mut self, path: &str) -> Result<(), Error> {
+        self.change(|contents| contents.sysctls.retain(|other| other.path != path))
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Contents)) -> Result<(), Error> {
+        let mut contents = self.contents.clone();
+        change(&mut contents);
+        replace(&self.path, &contents).map_err(|source| Error::Write { path: self.path.clone(), source })?;
+        self.contents = contents;
+        Ok(())
+    }
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Contents, Error> {
+    /// Read first: a later version may have any other shape.
+    #[derive(Deserialize)]
+    struct Header {
+        version: u32,
+    }
+    let damaged = |source| Error::Damaged { path: path.to_owned(), source };
+    let Header { version } = serde_json::from_slice(text).map_err(damaged)?;
+    if version != VERSION {
+        return Err(Error::Version { path: path.to_owned(), version });
+    }
+    serde_json::from_slice(text).map_err(damaged)
+}
+
+/// Readers see the old contents or the new ones, also after a power failure: the data is on disk before the name
+/// points to it, and the name before the call returns.
+fn replace(path: &Path, contents: &Contents) -> io::Result<()> {
+    // One fixed name: what a crash leaves behind is overwritten by the next change.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut file = File::create(&temporary)?;
+    serde_json::to_writer_pretty(&mut file, contents)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}

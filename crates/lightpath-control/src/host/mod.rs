@@ -1,0 +1,87 @@
+//! The changes Lightpath makes to its host: addresses, their announcement, sysctls.
+//!
+//! Each change is written to the [`Ledger`] before it is made, so that whatever happens in between, [`undo`] can
+//! take back all that is Lightpath's and nothing that is the operator's.
+
+pub mod addresses;
+pub mod announce;
+pub mod ledger;
+mod nat;
+pub mod sysctl;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::IpAddr;
+
+pub use ledger::Ledger;
+pub use nat::prepare_for_nat;
+
+/// A change to the host could not be made or taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The record of changes could not be read or written.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// A socket could not be opened.
+    #[error("cannot open a {kind} socket: {source}")]
+    Socket {
+        /// Which kind.
+        kind: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The kernel would not tell what is there.
+    #[error("cannot read {what} from the kernel: {source}")]
+    Read {
+        /// What was asked for.
+        what: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// An interface that the configuration names is not there.
+    #[error("there is no interface {interface}: correct `interfaces` in the configuration, or create it")]
+    NoInterface {
+        /// Its name.
+        interface: String,
+    },
+    /// No interface was given to carry the addresses.
+    #[error("no interface to add {address} to: name one in `interfaces`")]
+    NoInterfaces {
+        /// The address that was to be added.
+        address: IpAddr,
+    },
+    /// An address could not be added or removed.
+    #[error("cannot {action} {address} on {interface}: {source}")]
+    Address {
+        /// `add` or `remove`.
+        action: &'static str,
+        /// The address.
+        address: IpAddr,
+        /// Name of the interface.
+        interface: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A sysctl could not be read or set.
+    #[error("cannot {action} /proc/sys/{path}: {source}")]
+    Sysctl {
+        /// `read`, or `set to` and the value.
+        action: String,
+        /// The sysctl, as a path below /proc/sys.
+        path: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+/// Takes back all that the ledger lists. What fails stays in it and is returned, one error for each item.
+///
+/// Works in the network namespace of the calling thread and on the current tokio runtime.
+#[must_use = "what could not be taken back is still there"]
+pub async fn undo(ledger: &mut Ledger) -> Vec<Error> {
+    let mut failures = addresses::remove_all(ledger).await;
+    failures.extend(sysctl::restore_all(ledger));
+    failures
+}

@@ -1,0 +1,202 @@
+//! Mistakes of form: what is not TOML, unknown keys, keys and values of later versions, missing keys.
+
+use super::check;
+
+#[test]
+fn what_is_not_toml_is_one_message() {
+    check(&[
+        (
+            "port = 443",
+            "port = ",
+            &[
+                "7:8: string values must be quoted, expected literal string; the file must be TOML, see https://toml.io",
+            ],
+        ),
+        (
+            r#"["eth0"]"#,
+            "[eth0]",
+            &[
+                "2:15: string values must be quoted, expected literal string; the file must be TOML, see https://toml.io",
+            ],
+        ),
+        (
+            r#"name = "web""#,
+            "name = \"web\"\nname = \"web2\"",
+            &["6:1: duplicate key; the file must be TOML, see https://toml.io"],
+        ),
+        (
+            "port = 53",
+            "port = 053",
+            &["20:8: unexpected leading zero; the file must be TOML, see https://toml.io"],
+        ),
+        (
+            "[[service.backend]]\naddress = \"10.0.0.12\"",
+            "[service.backend]\naddress = \"10.0.0.12\"",
+            &["14:10: duplicate key; the file must be TOML, see https://toml.io"],
+        ),
+    ]);
+}
+
+#[test]
+fn keys_are_known_and_of_this_version() {
+    check(&[
+        (
+            "port = 443",
+            "prot = 443",
+            &[
+                r#"4:1: service "web": port: missing; write 1 to 65535, a range such as "8000-8999", or "any""#,
+                r#"7:1: service "web": prot: unknown key; did you mean "port"?"#,
+            ],
+        ),
+        (
+            "port = 8443",
+            "wieght = 5",
+            &[r#"12:1: service "web" backend 1: wieght: unknown key; did you mean "weight"?"#],
+        ),
+        (
+            "port = 8443",
+            "colour = 5",
+            &[
+                r#"12:1: service "web" backend 1: colour: unknown key; the keys here are address, port, weight"#,
+            ],
+        ),
+        (
+            "interfaces =",
+            "Interface =",
+            &[
+                r#"1:1: node: interfaces: missing; write a list of interface names such as ["eth0"]"#,
+                r#"2:1: node: Interface: unknown key; did you mean "interfaces"?"#,
+            ],
+        ),
+        (
+            "[[service]]\nname = \"dns\"",
+            "[[services]]\nname = \"dns\"",
+            &[
+                r#"17:3: services: unknown key; did you mean "service"?"#,
+                r#"25:11: service "web" backend 3: address: 2001:db8:1::11 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address"#,
+            ],
+        ),
+        (
+            "interfaces = ",
+            "metrics = \"127.0.0.1:9800\"\ninterfaces = ",
+            &["2:1: node: metrics: this key is not available in this version; remove it"],
+        ),
+        (
+            "interfaces = ",
+            "tunnel_sources = []\nsnat_addresses = []\nsnat_ports = \"1-2\"\ninterfaces = ",
+            &[
+                "2:1: node: tunnel_sources: this key is not available in this version; remove it",
+                "3:1: node: snat_addresses: this key is not available in this version; remove it",
+                "4:1: node: snat_ports: this key is not available in this version; remove it",
+            ],
+        ),
+        (
+            r#"forward = "dsr""#,
+            "quic = { server_id_length = 2 }",
+            &[r#"22:1: service "dns": quic: this key is not available in this version; remove it"#],
+        ),
+        (
+            "port = 8443",
+            r#"server_id = "0a01""#,
+            &[
+                r#"12:1: service "web" backend 1: server_id: this key is not available in this version; remove it"#,
+            ],
+        ),
+        (
+            "port = 443",
+            "port = 443\nhealth = { type = \"http\", path = \"/\", interval = \"2s\", timeout = \"1s\", rise = 2, fall = 3, via = \"datapath\", paht = 1 }",
+            &[
+                r#"8:19: service "web" health: type: "http" is not available in this version; write "none""#,
+                r#"8:27: service "web" health: path: this key is not available in this version; remove it"#,
+                r#"8:39: service "web" health: interval: this key is not available in this version; remove it"#,
+                r#"8:56: service "web" health: timeout: this key is not available in this version; remove it"#,
+                r#"8:72: service "web" health: rise: this key is not available in this version; remove it"#,
+                r#"8:82: service "web" health: fall: this key is not available in this version; remove it"#,
+                r#"8:92: service "web" health: via: this key is not available in this version; remove it"#,
+                r#"8:110: service "web" health: paht: unknown key; did you mean "path"?"#,
+            ],
+        ),
+        (
+            r#"forward = "dsr""#,
+            "forward = \"dsr\"\n\n[service.health]",
+            &[r#"24:1: service "dns" health: type: missing; write "none""#],
+        ),
+        (
+            r#"forward = "dsr""#,
+            "forward = \"dsr\"\n\n[service.health]\ntype = \"none\"\nrise = 3",
+            &[r#"26:1: service "dns" health: rise: this key is not available in this version; remove it"#],
+        ),
+    ]);
+}
+
+#[test]
+fn values_of_later_versions_are_refused_by_name() {
+    check(&[
+        (
+            r#""dsr""#,
+            r#""fullnat""#,
+            &[
+                r#"22:11: service "dns": forward: "fullnat" is not available in this version; write "nat" or "dsr""#,
+            ],
+        ),
+        (
+            r#""dsr""#,
+            r#""ipip""#,
+            &[
+                r#"22:11: service "dns": forward: "ipip" is not available in this version; write "nat" or "dsr""#,
+            ],
+        ),
+        (
+            r#""dsr""#,
+            r#""gue""#,
+            &[
+                r#"22:11: service "dns": forward: "gue" is not available in this version; write "nat" or "dsr""#,
+            ],
+        ),
+        (
+            r#""udp""#,
+            r#""quic""#,
+            &[
+                r#"21:12: service "dns": protocol: "quic" is not available in this version; write "tcp" or "udp""#,
+            ],
+        ),
+        (
+            r#"forward = "dsr""#,
+            r#"when_empty = "reject""#,
+            &[r#"22:14: service "dns": when_empty: "reject" is not available in this version; write "drop""#],
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_required_is_there() {
+    check(&[
+        (
+            "[node]\ninterfaces = [\"eth0\"]\n",
+            "",
+            &[r#"1:1: node: missing; write a [node] table with at least interfaces = ["eth0"]"#],
+        ),
+        (
+            r#"interfaces = ["eth0"]"#,
+            "",
+            &[r#"1:1: node: interfaces: missing; write a list of interface names such as ["eth0"]"#],
+        ),
+        (
+            "name = \"web\"\nvip = \"203.0.113.10\"\nport = 443\nprotocol = \"tcp\"\n",
+            "",
+            &[
+                r#"4:1: service 1: name: missing; write 1 to 63 letters (a-z, A-Z), digits, "-", "_" or ".""#,
+                r#"4:1: service 1: vip: missing; write an IPv4 or IPv6 address such as "203.0.113.10""#,
+                r#"4:1: service 1: port: missing; write 1 to 65535, a range such as "8000-8999", or "any""#,
+                r#"4:1: service 1: protocol: missing; write "tcp" or "udp""#,
+            ],
+        ),
+        (
+            "address = \"10.0.0.12\"\n",
+            "",
+            &[
+                r#"14:1: service "web" backend 2: address: missing; write the backend's own IPv4 or IPv6 address, such as "10.0.0.11""#,
+            ],
+        ),
+    ]);
+}

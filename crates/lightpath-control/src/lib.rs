@@ -1,12 +1,17 @@
 //! The control plane: configuration → model → desired tables, next hops and announcements.
 //!
-//! Nothing here knows BPF. What it decides is handed to a [`Dataplane`](crate) by the daemon.
+//! Nothing here knows how BPF maps are written. What is decided goes through [`reconcile::Dataplane`], a trait.
 
 pub mod config;
 pub mod hops;
 pub mod host;
 pub mod maglev;
 pub mod model;
+pub mod plan;
+pub mod reconcile;
+
 mod netlink;
+mod numbering;
+mod ports;
 #[cfg(test)]
 mod testnet;

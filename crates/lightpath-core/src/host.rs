@@ -14,6 +14,28 @@ use lightpath_abi::{
 use crate::directory::{self, Full, Lines};
 use crate::{Counters, Direction, Parameters, Reason, Route, RouteQuery, Tables};
 
+/// Everything the packet path looks up, as plain data: what the controller wants and what the data plane is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// The directory. A service's `slots` are filled in by whoever places them.
+    pub entries: Vec<Entry>,
+    /// Backends by number; of the next hops the active one counts.
+    pub backends: BTreeMap<BackendNumber, Backend>,
+    /// The backend of each slot, for the services whose slots are to change.
+    pub slots: BTreeMap<ServiceIndex, Vec<BackendNumber>>,
+}
+
+/// What an [`Image`] changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Lines of the directory added, changed or removed.
+    pub entries: usize,
+    /// Backends added, changed or removed.
+    pub backends: usize,
+    /// Slots that name another backend than before.
+    pub slots: usize,
+}
+
 /// Tables and counters in ordinary memory.
 #[derive(Clone, Debug)]
 pub struct HostTables {

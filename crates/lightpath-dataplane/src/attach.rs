@@ -40,18 +40,12 @@ impl Dataplane {
     ///
     /// Every interface is looked at before the first is touched: a foreign program or a missing interface changes nothing.
     pub fn attach(&mut self, interfaces: &[String], mode: XdpMode) -> Result<Vec<Attachment>, Error> {
-        let own = self.own_program_id();
-        let mut present = Vec::new();
-        for name in interfaces {
-            let interface = Interface::named(name)?;
-            refuse_foreign(&interface, own)?;
-            present.push(interface);
-        }
+        check_interfaces(&self.pins, interfaces)?;
+        self.pin_next_program()?;
         let mut attachments = Vec::new();
-        for interface in &present {
-            let attached = self.attach_to(interface, mode)?;
-            info!(interface = interface.name, mode = ?attached, "the data plane is attached");
-            attachments.push(Attachment { interface: interface.name.clone(), mode: attached });
+        for name in interfaces {
+            let mode = self.attach_also(name, mode)?;
+            attachments.push(Attachment { interface: name.clone(), mode });
         }
         for name in self.pins.linked_interfaces()? {
             if !interfaces.contains(&name) {
@@ -60,7 +54,7 @@ impl Dataplane {
                 info!(interface = name, "the data plane is off");
             }
         }
-        self.pin_program()?;
+        self.promote_program()?;
         if self.generation == Generation::Next {
             self.pins.promote_maps()?;
             self.generation = Generation::Current;
@@ -68,9 +62,12 @@ impl Dataplane {
         Ok(attachments)
     }
 
-    /// Id of the program that this instance has pinned.
-    fn own_program_id(&self) -> Option<u32> {
-        ProgramInfo::from_pin(self.pins.program()).ok().map(|info| info.id())
+    /// Attaches to one interface more, or again to one that was made anew.
+    pub fn attach_also(&mut self, interface: &str, mode: XdpMode) -> Result<Mode, Error> {
+        let interface = look(&self.pins, interface)?;
+        let attached = self.attach_to(&interface, mode)?;
+        info!(interface = interface.name, mode = ?attached, "the data plane is attached");
+        Ok(attached)
     }
 
     fn attach_to(&mut self, interface: &Interface, mode: XdpMode) -> Result<Mode, Error> {
@@ -158,14 +155,21 @@ fn attach_link(program: &mut Xdp, interface: u32, mode: AyaMode) -> Result<FdLin
     FdLink::try_from(link).map_err(|error| ProgramError::IOError(io::Error::other(error)))
 }
 
-fn refuse_foreign(interface: &Interface, own: Option<u32>) -> Result<(), Error> {
+/// Looks at interfaces without touching them: each is there, and has no XDP program but this instance's.
+pub fn check_interfaces(pins: &Pins, interfaces: &[String]) -> Result<(), Error> {
+    interfaces.iter().try_for_each(|name| look(pins, name).map(drop))
+}
+
+fn look(pins: &Pins, name: &str) -> Result<Interface, Error> {
+    let interface = Interface::named(name)?;
+    let own = [pins.program(), pins.next_program()].map(|path| ProgramInfo::from_pin(path).ok().map(|info| info.id()));
     match interface.xdp {
-        Some(attached) if Some(attached.id) != own => Err(Error::Foreign {
-            interface: interface.name.clone(),
+        Some(attached) if !own.contains(&Some(attached.id)) => Err(Error::Foreign {
+            interface: interface.name,
             program: program_name(attached.id),
             id: attached.id,
         }),
-        _ => Ok(()),
+        _ => Ok(interface),
     }
 }
 

@@ -19,12 +19,13 @@ mod spec;
 mod tables;
 mod test_run;
 
-pub use attach::{Attachment, PassProgram, XdpMode, attach_pass, detach};
+pub use lightpath_core::host::{Changes, Image as Tables};
+
+pub use attach::{Attachment, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
 pub use counters::Counters;
 pub use error::Error;
 pub use interface::{AttachedProgram, Interface, Mode};
 pub use pins::Pins;
 pub use program::{Dataplane, ProgramFigures};
 pub use spec::{Capacity, Spec};
-pub use tables::{Changes, Tables};
 pub use test_run::{Outcome, TestPacket};

@@ -1,7 +1,7 @@
 //! Loading: from a [`Spec`] to a program in the kernel, over adopted or fresh maps.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use aya::programs::{ProgramInfo, Xdp};
 use aya::{Ebpf, EbpfLoader};
@@ -31,12 +31,11 @@ impl Dataplane {
         let current = pins.maps(Generation::Current);
         let found = maps::described(&current, &pins.program())?;
         let adopted = found.filter(|(capacity, key)| capacity.holds(spec.capacity) && *key == spec.hash_key);
-        let (generation, spec) = match adopted {
-            Some((capacity, _)) => (Generation::Current, Spec { capacity, ..*spec }),
-            None => {
-                pins.make_next_maps()?;
-                (Generation::Next, *spec)
-            }
+        let (generation, spec) = if let Some((capacity, _)) = adopted {
+            (Generation::Current, Spec { capacity, ..*spec })
+        } else {
+            pins.make_next_maps()?;
+            (Generation::Next, *spec)
         };
         let directory = pins.maps(generation);
         let object = load(&directory, &spec)?;
@@ -90,19 +89,22 @@ impl Dataplane {
         Ok(program.try_into()?)
     }
 
-    /// Pins the program in the place of the one before it.
-    pub(crate) fn pin_program(&mut self) -> Result<(), Error> {
-        let (next, path) = (self.pins.next_program(), self.pins.program());
+    /// Pins the program beside the one before it, from when on both are known as this instance's.
+    pub(crate) fn pin_next_program(&mut self) -> Result<(), Error> {
+        let next = self.pins.next_program();
         match fs::remove_file(&next) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::path(&next)(error));
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::path(&next)(error)),
             _ => {}
         }
         self.program_mut()?
             .pin(&next)
-            .map_err(|source| Error::Pin { path: next.clone(), source: Box::new(source) })?;
-        fs::rename(&next, &path).map_err(Error::path(&path))
+            .map_err(|source| Error::Pin { path: next, source: Box::new(source) })
+    }
+
+    /// Puts the next program in the place of the one before it.
+    pub(crate) fn promote_program(&mut self) -> Result<(), Error> {
+        let path = self.pins.program();
+        fs::rename(self.pins.next_program(), &path).map_err(Error::path(&path))
     }
 }
 

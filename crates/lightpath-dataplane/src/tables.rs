@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use lightpath_abi::{
-    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, SlotPair, Slots, Tag,
+    Address, Backend, BackendNumber, FILTER_WORDS, Role, ServiceIndex, Slot, SlotPair, Slots, Tag,
 };
 use lightpath_core::HashKey;
 use lightpath_core::directory::{self, Lines};
+use lightpath_core::host::{Changes, Image as Tables};
 use zerocopy::transmute;
 
 use crate::Error;
@@ -15,28 +16,6 @@ use crate::maps::Maps;
 
 const BACKEND_WORDS: usize = size_of::<Backend>() / size_of::<u64>();
 const ACTIVE_HOP_AT: usize = std::mem::offset_of!(Backend, active_hop) / size_of::<u64>();
-
-/// Everything the packet path should look up.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tables {
-    /// The directory. A service's `slots` are filled in here, from `slots`.
-    pub entries: Vec<Entry>,
-    /// Backends by number; of the next hops the active one counts.
-    pub backends: BTreeMap<BackendNumber, Backend>,
-    /// For each service the backend of each of its slots.
-    pub slots: BTreeMap<ServiceIndex, Vec<BackendNumber>>,
-}
-
-/// What was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Lines of the directory added, changed or removed.
-    pub entries: usize,
-    /// Backends added, changed or removed.
-    pub backends: usize,
-    /// Slots that name another backend than before.
-    pub slots: usize,
-}
 
 impl Maps {
     /// Makes the maps equal to `tables`.
@@ -75,6 +54,9 @@ impl Maps {
     }
 
     /// Stores a backend. One that is in use changes only its next hop, which is written aside and then switched to.
+    ///
+    /// A next hop that cannot be resolved any more stays as it was: packets that meet the backend before its slots have moved
+    /// are more likely to arrive there than nowhere.
     fn store_backend(&mut self, number: BackendNumber, wanted: &Backend) -> Result<bool, Error> {
         if u32::from(number) >= self.capacity.backends {
             return Err(Error::Full { table: "table of backends", capacity: self.capacity.backends });
@@ -83,15 +65,16 @@ impl Maps {
         let now: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(at));
         let same_server =
             now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
-        if same_server && now.next_hop() == wanted.next_hop() {
+        let hop = wanted.next_hop();
+        if same_server && (hop == now.next_hop() || hop.interface == 0) {
             return Ok(false);
         }
         let mut next = *wanted;
         next.active_hop = if same_server { !now.active_hop & 1 } else { 0 };
         next.hops = if next.active_hop == 0 {
-            [wanted.next_hop(), now.next_hop()]
+            [hop, now.next_hop()]
         } else {
-            [now.next_hop(), wanted.next_hop()]
+            [now.next_hop(), hop]
         };
         let words: [u64; BACKEND_WORDS] = transmute!(next);
         for (index, word) in words.into_iter().enumerate() {

@@ -1,0 +1,131 @@
+//! From a configuration to what the packet path looks up: lines of the directory, backends, and what the program must be
+//! able to do.
+
+use std::net::IpAddr;
+
+use lightpath_abi::{Address, BackendNumber, Entry, Features, Forward as Mode, Role, ServiceIndex, Slots, Tag};
+
+use crate::model::{Config, Forward, Ports, Protocol, Service, Sticky};
+use crate::ports::{PORT_BITS, prefixes};
+
+/// What a configuration needs of the program and its maps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requirements {
+    /// What the packet path must be able to do.
+    pub features: Features,
+    /// Bit `n` is set when some service's ports need a prefix of `n` bits; single ports are not listed.
+    pub port_prefixes: u32,
+    /// Number of services.
+    pub services: u32,
+    /// Number of backends, over all services.
+    pub backends: u32,
+    /// Number of slots, over all services.
+    pub slots: u32,
+    /// Slots of the largest service.
+    pub largest_table: u32,
+    /// Lines of the directory.
+    pub entries: u32,
+}
+
+impl Requirements {
+    /// The requirements of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        // Tags are not configured: they come with the network.
+        let mut needs = Self { features: Features::VLAN, ..Self::default() };
+        for service in &config.services {
+            needs.features = needs.features | features(service);
+            for prefix in prefixes(service.ports) {
+                if prefix.length < PORT_BITS {
+                    needs.port_prefixes |= 1 << prefix.length;
+                }
+            }
+            let tags = count(service_tags(service).len());
+            let backends = count(service.backends.len());
+            let replies = if service.forward == Forward::Nat { tags * backends } else { 0 };
+            needs.services += 1;
+            needs.backends += backends;
+            needs.slots += service.slots;
+            needs.largest_table = needs.largest_table.max(service.slots);
+            // One line more for the VIP.
+            needs.entries += 1 + tags + replies;
+        }
+        needs
+    }
+}
+
+fn features(service: &Service) -> Features {
+    let family = match service.vip {
+        IpAddr::V4(_) => Features::IPV4,
+        IpAddr::V6(_) => Features::IPV6,
+    };
+    let forward = match service.forward {
+        Forward::Nat => Features::NAT,
+        Forward::Dsr => Features::DSR,
+    };
+    let sticky = match service.sticky {
+        Sticky::None => Features::default(),
+        Sticky::SourceIp => Features::STICKY,
+    };
+    let ports = match service.ports {
+        Ports::One(_) => Features::default(),
+        Ports::Range(..) | Ports::Any => Features::PORT_RANGES,
+    };
+    family | forward | sticky | ports
+}
+
+/// The tags under which a service is found.
+pub(crate) fn service_tags(service: &Service) -> Vec<Tag> {
+    tags(Role::Service, service.protocol, service.ports)
+}
+
+fn tags(role: Role, protocol: Protocol, ports: Ports) -> Vec<Tag> {
+    let number = match protocol {
+        Protocol::Tcp => lightpath_core::wire::TCP,
+        Protocol::Udp => lightpath_core::wire::UDP,
+    };
+    prefixes(ports).into_iter().map(|prefix| Tag::new(role, number, prefix.port, prefix.length)).collect()
+}
+
+/// The line that says that an address is a VIP, whatever its services.
+pub(crate) fn vip_entry(vip: IpAddr) -> Entry {
+    Entry { address: Address::from(vip), tag: Tag::VIP, ..Entry::default() }
+}
+
+/// The lines of a service: one for each of its port prefixes, and those by which `nat` replies are known.
+pub(crate) fn entries(service: &Service, index: ServiceIndex, numbers: &[BackendNumber]) -> Vec<Entry> {
+    let vip = Address::from(service.vip);
+    let forward = match service.forward {
+        Forward::Nat => Mode::Nat,
+        Forward::Dsr => Mode::Dsr,
+    };
+    let line = |tag| Entry {
+        address: vip,
+        tag,
+        service: index,
+        slots: Slots::default(),
+        forward: forward as u8,
+        sticky: u8::from(service.sticky == Sticky::SourceIp),
+        ..Entry::default()
+    };
+    let mut entries: Vec<Entry> = service_tags(service).into_iter().map(line).collect();
+    if service.forward == Forward::Nat {
+        for (backend, number) in service.backends.iter().zip(numbers) {
+            let ports = backend.port.map_or(service.ports, Ports::One);
+            entries.extend(tags(Role::Reply, service.protocol, ports).into_iter().map(|tag| Entry {
+                address: Address::from(backend.address),
+                tag,
+                service: index,
+                vip,
+                vip_port: service.ports.single().unwrap_or(0),
+                backend: *number,
+                ..Entry::default()
+            }));
+        }
+    }
+    entries
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

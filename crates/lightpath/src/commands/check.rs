@@ -1,0 +1,31 @@
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use lightpath_control::config::{self, LoadError};
+use serde_json::json;
+
+/// `lightpath check`: says everything that is wrong with a configuration file.
+pub(crate) fn run(file: &Path, json: bool) -> Result<ExitCode> {
+    match config::load(file) {
+        Ok(config) => {
+            let backends: usize = config.services.iter().map(|service| service.backends.len()).sum();
+            let services = config.services.len();
+            if json {
+                println!("{}", json!({ "valid": true, "services": services, "backends": backends, "problems": [] }));
+            } else {
+                println!("{}: valid, {services} services with {backends} backends", file.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(LoadError::Invalid(problems)) => {
+            if json {
+                println!("{}", json!({ "valid": false, "problems": problems }));
+            } else {
+                eprintln!("{problems}");
+            }
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,44 @@
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use lightpath_control::host::{self, Ledger};
+use serde_json::json;
+
+use crate::api;
+use crate::instance::Instance;
+
+/// `lightpath detach`: takes the data plane off and undoes what was changed on the host.
+pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
+    super::require_root("lightpath detach")?;
+    if api::is_served(&instance.socket) {
+        bail!(
+            "the daemon of instance {} is running and would attach again; stop it first (systemctl stop lightpath, or SIGTERM)",
+            instance.name
+        );
+    }
+    let existed = instance.pins.exist();
+    let interfaces = lightpath_dataplane::detach(&instance.pins)?;
+    let mut ledger = Ledger::open(&instance.ledger)?;
+    let changes = ledger.addresses().len() + ledger.sysctls().len();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let failures: Vec<String> =
+        runtime.block_on(host::undo(&mut ledger)).iter().map(ToString::to_string).collect();
+    let undone = changes.saturating_sub(failures.len());
+
+    if json {
+        println!("{}", json!({ "interfaces": interfaces, "undone": undone, "failures": failures }));
+    } else {
+        match interfaces.as_slice() {
+            [] if !existed && changes == 0 => println!("instance {} was not attached", instance.name),
+            [] => println!("instance {} was attached to no interface", instance.name),
+            names => println!("detached from {}", names.join(", ")),
+        }
+        if undone > 0 {
+            println!("{undone} changes to this host undone");
+        }
+        for failure in &failures {
+            eprintln!("lightpath: {failure}");
+        }
+    }
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

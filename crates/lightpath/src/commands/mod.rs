@@ -1,0 +1,43 @@
+//! The commands, one a file.
+
+mod check;
+mod detach;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::cli::{Cli, Command};
+use crate::demo;
+use crate::instance::Instance;
+
+/// Runs the command that was typed.
+pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
+    let instance = Instance::from(&cli.global);
+    match &cli.command {
+        Command::Demo(options) => demo::run(options, cli.global.json),
+        Command::Run(file) => run::run(&file.config, instance),
+        Command::Check(file) => check::run(&file.config, cli.global.json),
+        Command::Status => status::run(&instance, cli.global.json),
+        Command::Detach => detach::run(&instance, cli.global.json),
+    }
+}
+
+/// Says what went wrong: in words, or as `{"error": …}` for machines.
+pub(crate) fn report(error: &anyhow::Error, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+    } else {
+        eprintln!("lightpath: {error:#}");
+    }
+}
+
+/// Most of what this program does needs root.
+pub(crate) fn require_root(what: &str) -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("{what} needs root: it loads BPF programs and changes network interfaces; try sudo");
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::api;
+use crate::instance::Instance;
+use crate::status::Status;
+
+/// `lightpath status`: what the running daemon says.
+pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
+    let body = api::get(&instance.socket, "/v1/status").with_context(|| absent(instance))?;
+    if json {
+        println!("{body}");
+    } else {
+        let status: Status = serde_json::from_str(&body).context("the daemon is of another version")?;
+        print!("{status}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn absent(instance: &Instance) -> String {
+    let attached = instance.pins.linked_interfaces().unwrap_or_default();
+    if attached.is_empty() {
+        return format!("the daemon of instance {} is not running; start it with `lightpath run`", instance.name);
+    }
+    format!(
+        "the daemon of instance {} is not running; its data plane goes on forwarding on {}, without following changes; start it \
+         with `lightpath run`",
+        instance.name,
+        attached.join(", ")
+    )
+}

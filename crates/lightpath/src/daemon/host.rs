@@ -1,0 +1,60 @@
+//! What a configuration asks of this host beside the data plane: VIPs as addresses, and sysctls that `nat` depends on.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use lightpath_control::host::{Ledger, addresses, announce, prepare_for_nat};
+use lightpath_control::model::{Announce, Config, Forward};
+use tracing::info;
+
+use super::interfaces::Interfaces;
+
+/// The host, and what was changed on it, to be undone by `lightpath detach`.
+#[derive(Debug)]
+pub(super) struct Host {
+    ledger: Ledger,
+}
+
+impl Host {
+    /// Reads what earlier runs changed.
+    pub(super) fn open(ledger: &Path) -> Result<Self> {
+        Ok(Self { ledger: Ledger::open(ledger)? })
+    }
+
+    /// Sets what `nat` needs in order that replies can leave this node.
+    pub(super) fn prepare(&mut self, config: &Config) -> Result<()> {
+        let uses_nat = |v4| {
+            config.services.iter().any(|service| service.forward == Forward::Nat && service.vip.is_ipv4() == v4)
+        };
+        let before = self.ledger.sysctls().len();
+        prepare_for_nat(&config.node.interfaces, uses_nat(true), uses_nat(false), &mut self.ledger)
+            .context("cannot prepare this host for nat")?;
+        for sysctl in self.ledger.sysctls().iter().skip(before) {
+            info!(sysctl = sysctl.path, from = sysctl.previous, to = sysctl.set, "set for nat, until detach");
+        }
+        Ok(())
+    }
+
+    /// Makes the VIPs addresses of this host, unless somebody else routes them, and tells the network of new ones.
+    pub(super) async fn announce(&mut self, config: &Config, interfaces: &Interfaces) -> Result<()> {
+        let present = interfaces.present();
+        if present.is_empty() {
+            return Ok(());
+        }
+        let wanted: BTreeSet<IpAddr> = match config.node.announce {
+            Announce::Address => config.services.iter().map(|service| service.vip).collect(),
+            Announce::None => BTreeSet::new(),
+        };
+        let added = addresses::reconcile(&wanted, &present, &mut self.ledger)
+            .await
+            .context("cannot make the VIPs addresses of this host")?;
+        let added: Vec<IpAddr> = added.into_iter().map(|entry| entry.address).collect();
+        if !added.is_empty() {
+            info!(vips = ?added, "announced");
+            tokio::spawn(announce::announce(&added, &present)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! The interfaces the data plane is attached to, watched: one that goes is said once, one that returns is attached again.
+
+use anyhow::Result;
+use lightpath_control::model::XdpMode as Wanted;
+use lightpath_dataplane::{Dataplane, Error, Interface, Mode, XdpMode};
+use tracing::{error, warn};
+
+/// The configured interfaces and how the program runs on each; `None` while it does not.
+#[derive(Debug)]
+pub(super) struct Interfaces {
+    names: Vec<String>,
+    mode: XdpMode,
+    modes: Vec<Option<Mode>>,
+}
+
+impl Interfaces {
+    /// Attaches to all of them, or to none.
+    pub(super) fn attach(names: &[String], wanted: Wanted, dataplane: &mut Dataplane) -> Result<Self> {
+        let mode = match wanted {
+            Wanted::Auto => XdpMode::Auto,
+            Wanted::Native => XdpMode::Native,
+            Wanted::Generic => XdpMode::Generic,
+        };
+        let attachments = dataplane.attach(names, mode)?;
+        let modes = attachments.into_iter().map(|attachment| Some(attachment.mode)).collect();
+        Ok(Self { names: names.to_vec(), mode, modes })
+    }
+
+    /// Each interface and how the program runs on it.
+    pub(super) fn modes(&self) -> impl Iterator<Item = (&str, Option<Mode>)> {
+        self.names.iter().map(String::as_str).zip(self.modes.iter().copied())
+    }
+
+    /// The names of the interfaces that are there.
+    pub(super) fn present(&self) -> Vec<String> {
+        self.modes().filter(|(_, mode)| mode.is_some()).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// Looks after them. Whether one returned.
+    pub(super) fn watch(&mut self, dataplane: &mut Dataplane) -> bool {
+        let mut returned = false;
+        for (name, mode) in self.names.iter().zip(&mut self.modes) {
+            match Interface::named(name) {
+                Ok(Interface { xdp: Some(_), .. }) if mode.is_some() => {}
+                Ok(_) => match dataplane.attach_also(name, self.mode) {
+                    Ok(attached) => {
+                        if mode.is_none() {
+                            warn!(interface = name, "the interface is back and balanced again");
+                        } else {
+                            warn!(interface = name, "the data plane had been taken off the interface and is on again");
+                        }
+                        *mode = Some(attached);
+                        returned = true;
+                    }
+                    Err(problem) => {
+                        if mode.take().is_some() {
+                            error!(interface = name, "the interface is not balanced any more: {problem}");
+                        }
+                    }
+                },
+                Err(Error::NoInterface { .. }) => {
+                    if mode.take().is_some() {
+                        error!(
+                            interface = name,
+                            "the interface is gone, so its packets are not balanced; it is attached as soon as it is back"
+                        );
+                    }
+                }
+                Err(problem) => warn!(interface = name, "cannot look after the interface: {problem}"),
+            }
+        }
+        returned
+    }
+}

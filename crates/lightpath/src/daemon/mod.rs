@@ -1,0 +1,217 @@
+//! The daemon: one loop that owns the data plane and brings it up to date whenever something it depends on has changed.
+//!
+//! It starts in an order in which nothing is touched before everything that can be refused was looked at: configuration,
+//! interfaces, program, next hops; then tables, interfaces, addresses. On SIGTERM it stops and leaves everything in place.
+
+mod host;
+mod interfaces;
+mod kernel;
+mod report;
+mod server;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use lightpath_control::hops::{Hop, Watcher};
+use lightpath_control::model::Config;
+use lightpath_control::plan::Requirements;
+use lightpath_control::reconcile::{Condition, Hops, Reconciler};
+use lightpath_core::HashKey;
+use lightpath_dataplane::{Capacity, Dataplane, Spec, check_interfaces};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{self, MissedTickBehavior};
+use tracing::{error, info, warn};
+
+use crate::instance::Instance;
+use host::Host;
+use interfaces::Interfaces;
+use kernel::Kernel;
+use report::Rates;
+use server::Question;
+
+/// How long the start waits for next hops. Backends that have not answered by then join later.
+const FIRST_HOPS: Duration = Duration::from_secs(2);
+/// How often interfaces and addresses are looked after, and rates are taken.
+const TICK: Duration = Duration::from_secs(2);
+/// Questions of the API that may wait for the loop.
+const WAITING_QUESTIONS: usize = 16;
+
+/// A running daemon.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    instance: Instance,
+    reconciler: Reconciler,
+    kernel: Kernel,
+    interfaces: Interfaces,
+    host: Host,
+    hops: watch::Receiver<Arc<Hops>>,
+    /// Backends are followed for as long as this is held.
+    _targets: watch::Sender<BTreeSet<IpAddr>>,
+    rates: Rates,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+pub(crate) async fn run(config: Config, instance: Instance) -> Result<()> {
+    let listener = server::listen(&instance.socket, &instance.name)?;
+    let socket = instance.socket.clone();
+    let daemon = Daemon::start(config, instance).await;
+    let ended = match daemon {
+        Ok(daemon) => daemon.serve(listener).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = std::fs::remove_file(&socket) {
+        warn!(socket = %socket.display(), %error, "the socket stays");
+    }
+    ended
+}
+
+impl Daemon {
+    /// Brings everything up: when this returns, packets are balanced.
+    async fn start(config: Config, instance: Instance) -> Result<Self> {
+        let node = config.node.clone();
+        check_interfaces(&instance.pins, &node.interfaces)?;
+        let mut host = Host::open(&instance.ledger)?;
+        let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec(&config))?);
+
+        let addresses = backend_addresses(&config);
+        let (targets, targets_in) = watch::channel(addresses.clone());
+        let (hops_out, mut hops) = watch::channel(Arc::default());
+        let watcher = Watcher::open().context("cannot watch routes and neighbours")?;
+        tokio::spawn(async move {
+            if let Err(error) = watcher.run(targets_in, hops_out).await {
+                error!(%error, "routes and neighbours are not followed any more; restart the daemon");
+            }
+        });
+        wait_for_hops(&mut hops, &addresses).await;
+
+        let mut reconciler = Reconciler::new(config, &kernel.0.tables());
+        let known = hops.borrow_and_update().clone();
+        reconciler.reconcile(&known, &mut kernel).context("cannot fill the tables")?;
+        log_unresolved(&reconciler);
+        host.prepare(reconciler.config())?;
+        let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
+        host.announce(reconciler.config(), &interfaces).await?;
+        let rates = Rates::new(kernel.0.counters()?);
+        info!(
+            services = reconciler.config().services.len(),
+            backends = addresses.len(),
+            interfaces = ?node.interfaces,
+            "balancing"
+        );
+        Ok(Self { instance, reconciler, kernel, interfaces, host, hops, _targets: targets, rates })
+    }
+
+    /// Answers the API and follows changes until SIGTERM or SIGINT.
+    async fn serve(mut self, listener: UnixListener) -> Result<()> {
+        let (questions, mut asked) = mpsc::channel(WAITING_QUESTIONS);
+        tokio::spawn(server::serve(listener, questions));
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut tick = time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                Ok(()) = self.hops.changed() => self.follow_hops(),
+                Some(question) = asked.recv() => self.answer(question),
+                _ = tick.tick() => self.look_after().await,
+            }
+        }
+        info!("the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off");
+        Ok(())
+    }
+
+    /// Next hops changed.
+    fn follow_hops(&mut self) {
+        let hops = self.hops.borrow_and_update().clone();
+        let before = conditions(&self.reconciler);
+        match self.reconciler.reconcile(&hops, &mut self.kernel) {
+            Ok(changes) => {
+                info!(backends = changes.backends, slots = changes.slots, "next hops changed");
+                if conditions(&self.reconciler) != before {
+                    log_unresolved(&self.reconciler);
+                }
+            }
+            Err(error) => error!(%error, "the tables are not up to date"),
+        }
+    }
+
+    fn answer(&mut self, question: Question) {
+        let Question::Status(answer) = question;
+        let status =
+            report::status(&self.instance, &self.reconciler, &self.interfaces, &self.kernel.0, &self.rates);
+        match status {
+            // Whoever asked may have gone.
+            Ok(status) => drop(answer.send(status)),
+            Err(error) => error!(%error, "no status"),
+        }
+    }
+
+    /// What changes without telling: interfaces made anew, addresses flushed.
+    async fn look_after(&mut self) {
+        self.interfaces.watch(&mut self.kernel.0);
+        if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
+            warn!("{error:#}");
+        }
+        match self.kernel.0.counters() {
+            Ok(counters) => self.rates.sample(counters),
+            Err(error) => warn!(%error, "no rates"),
+        }
+    }
+}
+
+/// The program that a configuration asks for.
+fn spec(config: &Config) -> Spec {
+    let needs = Requirements::of(config);
+    Spec {
+        features: needs.features,
+        port_prefixes: needs.port_prefixes,
+        hash_key: HashKey::from_seed(&config.node.hash_seed),
+        capacity: Capacity::for_use(
+            needs.services,
+            needs.backends,
+            needs.slots,
+            needs.largest_table,
+            needs.entries,
+        ),
+    }
+}
+
+fn backend_addresses(config: &Config) -> BTreeSet<IpAddr> {
+    config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address).collect()
+}
+
+/// Waits until every backend's next hop is known, within limits.
+async fn wait_for_hops(hops: &mut watch::Receiver<Arc<Hops>>, addresses: &BTreeSet<IpAddr>) {
+    let resolved = |hops: &Arc<Hops>| {
+        addresses.iter().all(|address| matches!(hops.get(address), Some(Hop::Resolved(_))))
+    };
+    // Neither the end of the wait nor that of the watcher is a failure here: backends may join later.
+    let _ = time::timeout(FIRST_HOPS, hops.wait_for(resolved)).await;
+}
+
+fn conditions(reconciler: &Reconciler) -> Vec<Condition> {
+    let states = reconciler.states().iter().flat_map(|state| &state.backends);
+    states.map(|backend| backend.condition.clone()).collect()
+}
+
+/// Says which backends take no flows because packets cannot be sent to them, and which services have none left.
+fn log_unresolved(reconciler: &Reconciler) {
+    for (service, state) in reconciler.config().services.iter().zip(reconciler.states()) {
+        for (backend, state) in service.backends.iter().zip(&state.backends) {
+            if let Condition::Unresolved(reason) = &state.condition {
+                let cause = reason.as_ref().map_or_else(|| "no next hop yet".to_owned(), ToString::to_string);
+                warn!(service = service.name, backend = %backend.address, cause, "the backend takes no flows");
+            }
+        }
+        if state.backends.iter().all(|backend| backend.condition != Condition::Up) {
+            warn!(service = service.name, "no backend takes flows; packets are dropped");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the daemon says of itself, put together from its configuration, its state and what was counted.
+
+use std::time::Instant;
+
+use lightpath_control::model::{Backend, Service};
+use lightpath_control::reconcile::{BackendState, Condition, Reconciler, ServiceState};
+use lightpath_core::Reason;
+use lightpath_dataplane::{Counters, Dataplane, Error, Mode};
+
+use super::interfaces::Interfaces;
+use crate::instance::Instance;
+use crate::status::{BackendStatus, InterfaceStatus, Port, ProgramStatus, ServiceStatus, Status};
+
+/// Counters at two moments: what happened in between, per second.
+#[derive(Debug)]
+pub(super) struct Rates {
+    earlier: (Instant, Counters),
+    later: (Instant, Counters),
+}
+
+impl Rates {
+    pub(super) fn new(counters: Counters) -> Self {
+        let now = Instant::now();
+        Self { earlier: (now, counters.clone()), later: (now, counters) }
+    }
+
+    /// Takes the counters of this moment.
+    pub(super) fn sample(&mut self, counters: Counters) {
+        self.earlier = std::mem::replace(&mut self.later, (Instant::now(), counters));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn packets_per_second(&self, number: u16) -> f64 {
+        let packets = |counters: &Counters| counters.backends.get(&number).map_or(0, |counters| counters.packets);
+        let seconds = self.later.0.duration_since(self.earlier.0).as_secs_f64();
+        let counted = packets(&self.later.1).saturating_sub(packets(&self.earlier.1));
+        if seconds > 0.0 { counted as f64 / seconds } else { 0.0 }
+    }
+}
+
+/// The status at this moment.
+pub(super) fn status(
+    instance: &Instance,
+    reconciler: &Reconciler,
+    interfaces: &Interfaces,
+    dataplane: &Dataplane,
+    rates: &Rates,
+) -> Result<Status, Error> {
+    let counters = dataplane.counters()?;
+    let figures = dataplane.info()?;
+    let services = reconciler.config().services.iter().zip(reconciler.states());
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: instance.name.clone(),
+        interfaces: interfaces
+            .modes()
+            .map(|(name, mode)| InterfaceStatus {
+                name: name.to_owned(),
+                mode: match mode {
+                    Some(Mode::Native) => "native",
+                    Some(Mode::Generic) => "generic",
+                    None => "missing",
+                }
+                .to_owned(),
+            })
+            .collect(),
+        program: ProgramStatus {
+            id: figures.id,
+            features: dataplane.spec().features.names().map(str::to_owned).collect(),
+            jited_bytes: figures.jited_bytes,
+        },
+        drops: Reason::ALL
+            .into_iter()
+            .map(|reason| (reason.name().to_owned(), counters.dropped(reason)))
+            .filter(|(_, count)| *count > 0)
+            .collect(),
+        services: services.map(|(service, state)| service_status(service, state, &counters, rates)).collect(),
+    })
+}
+
+fn service_status(service: &Service, state: &ServiceState, counters: &Counters, rates: &Rates) -> ServiceStatus {
+    let backends: Vec<BackendStatus> = service
+        .backends
+        .iter()
+        .zip(&state.backends)
+        .map(|(backend, state)| backend_status(service, backend, state, counters, rates))
+        .collect();
+    ServiceStatus {
+        name: service.name.clone(),
+        vip: service.vip,
+        port: service.ports.single().map_or_else(|| Port::Several(service.ports.to_string()), Port::One),
+        protocol: service.protocol.to_string(),
+        forward: service.forward.to_string(),
+        packets: backends.iter().map(|backend| backend.packets).sum(),
+        bytes: backends.iter().map(|backend| backend.bytes).sum(),
+        reply_packets: backends.iter().map(|backend| backend.reply_packets).sum(),
+        reply_bytes: backends.iter().map(|backend| backend.reply_bytes).sum(),
+        dropped: counters.services.get(&state.index).copied().unwrap_or(0),
+        packets_per_second: backends.iter().map(|backend| backend.packets_per_second).sum(),
+        slots: service.slots,
+        backends,
+    }
+}
+
+fn backend_status(
+    service: &Service,
+    backend: &Backend,
+    state: &BackendState,
+    counters: &Counters,
+    rates: &Rates,
+) -> BackendStatus {
+    let counted = counters.backends.get(&state.number).copied().unwrap_or_default();
+    let (name, cause) = match &state.condition {
+        Condition::Up => ("up", None),
+        Condition::Draining => ("draining", Some("its weight is 0".to_owned())),
+        Condition::Unresolved(None) => ("unresolved", Some("its next hop is being looked up".to_owned())),
+        Condition::Unresolved(Some(reason)) => ("unresolved", Some(reason.to_string())),
+    };
+    BackendStatus {
+        address: backend.address,
+        port: backend.port,
+        weight: backend.weight,
+        state: name.to_owned(),
+        cause,
+        share: f64::from(state.slots) / f64::from(service.slots),
+        packets: counted.packets,
+        bytes: counted.bytes,
+        reply_packets: counted.reply_packets,
+        reply_bytes: counted.reply_bytes,
+        packets_per_second: rates.packets_per_second(state.number),
+    }
+}

@@ -1,0 +1,55 @@
+//! The API: HTTP and JSON on a Unix socket that only root can open.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api;
+use crate::status::Status;
+
+/// What the API asks of the daemon's one loop, which owns everything.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// GET /v1/status.
+    Status(oneshot::Sender<Status>),
+}
+
+/// Takes the instance's socket, and with it the right to be its one daemon.
+pub(super) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
+    if api::is_served(socket) {
+        bail!("a daemon of instance {instance} is running already ({}); use another --instance", socket.display());
+    }
+    let directory = socket.parent().context("the socket has no directory")?;
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    match fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace {}", socket.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    fs::set_permissions(socket, Permissions::from_mode(0o600))
+        .with_context(|| format!("cannot restrict {}", socket.display()))?;
+    Ok(listener)
+}
+
+/// Answers requests until the daemon ends.
+pub(super) async fn serve(listener: UnixListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
+    let router = Router::new().route("/v1/status", get(status)).with_state(questions);
+    axum::serve(listener, router).await
+}
+
+async fn status(State(questions): State<mpsc::Sender<Question>>) -> Result<Json<Status>, StatusCode> {
+    let (answer, answered) = oneshot::channel();
+    questions.send(Question::Status(answer)).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    answered.await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}

@@ -1,0 +1,184 @@
+//! What the daemon says of itself: the shape of `GET /v1/status` and `status --json`, whose names are stable, and its text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::{Deserialize, Serialize};
+
+/// Everything `lightpath status` shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// Version of the daemon.
+    pub(crate) version: String,
+    /// The instance.
+    pub(crate) instance: String,
+    /// Where the data plane is attached.
+    pub(crate) interfaces: Vec<InterfaceStatus>,
+    /// The running program.
+    pub(crate) program: ProgramStatus,
+    /// Packets dropped since the maps were made, by reason; reasons that did not occur are left out.
+    pub(crate) drops: BTreeMap<String, u64>,
+    /// The services, in the order of the configuration.
+    pub(crate) services: Vec<ServiceStatus>,
+}
+
+/// An interface of the node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct InterfaceStatus {
+    /// Its name.
+    pub(crate) name: String,
+    /// `native`, `generic`, or `missing` when the interface is gone.
+    pub(crate) mode: String,
+}
+
+/// The XDP program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProgramStatus {
+    /// Its id in the kernel.
+    pub(crate) id: u32,
+    /// What it was specialised for.
+    pub(crate) features: Vec<String>,
+    /// Bytes of its machine code.
+    pub(crate) jited_bytes: u32,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServiceStatus {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its address.
+    pub(crate) vip: IpAddr,
+    /// A number, or a text such as `"8000-8999"` and `"any"`.
+    pub(crate) port: Port,
+    /// `tcp` or `udp`.
+    pub(crate) protocol: String,
+    /// `nat` or `dsr`.
+    pub(crate) forward: String,
+    /// Packets forwarded to its backends.
+    pub(crate) packets: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Packets of its backends forwarded to clients.
+    pub(crate) reply_packets: u64,
+    /// Their bytes.
+    pub(crate) reply_bytes: u64,
+    /// Packets to it that were dropped.
+    pub(crate) dropped: u64,
+    /// Packets forwarded to its backends, per second, lately.
+    pub(crate) packets_per_second: f64,
+    /// Its slots.
+    pub(crate) slots: u32,
+    /// Its backends, in the order of the configuration.
+    pub(crate) backends: Vec<BackendStatus>,
+}
+
+/// A backend of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BackendStatus {
+    /// Its address.
+    pub(crate) address: IpAddr,
+    /// Its port; null where the client's is kept.
+    pub(crate) port: Option<u16>,
+    /// Its weight.
+    pub(crate) weight: u16,
+    /// `up`, `draining` or `unresolved`.
+    pub(crate) state: String,
+    /// Why it is not up.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) cause: Option<String>,
+    /// Its part of the service's slots, 0 to 1.
+    pub(crate) share: f64,
+    /// Packets forwarded to it.
+    pub(crate) packets: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Packets of its replies forwarded to clients.
+    pub(crate) reply_packets: u64,
+    /// Their bytes.
+    pub(crate) reply_bytes: u64,
+    /// Packets forwarded to it, per second, lately.
+    pub(crate) packets_per_second: f64,
+}
+
+/// The ports of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Port {
+    /// One.
+    One(u16),
+    /// A range, or every port.
+    Several(String),
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(port) => port.fmt(f),
+            Self::Several(ports) => ports.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let interfaces: Vec<String> =
+            self.interfaces.iter().map(|interface| format!("{} ({})", interface.name, interface.mode)).collect();
+        writeln!(f, "lightpath {}, instance {}, on {}", self.version, self.instance, interfaces.join(", "))?;
+        for service in &self.services {
+            writeln!(f, "\n{service}")?;
+        }
+        if self.drops.is_empty() {
+            return writeln!(f, "\nNothing dropped.");
+        }
+        writeln!(f, "\nDropped:")?;
+        for (reason, count) in &self.drops {
+            writeln!(f, "  {count:>12}  {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ServiceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vip = match self.vip {
+            IpAddr::V4(vip) => vip.to_string(),
+            IpAddr::V6(vip) => format!("[{vip}]"),
+        };
+        writeln!(
+            f,
+            "{}  {vip}:{}/{}  {}  {:.0} packets/s, {} dropped",
+            self.name, self.port, self.protocol, self.forward, self.packets_per_second, self.dropped
+        )?;
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(["  backend", "port", "weight", "share", "packets", "bytes", "packets/s", "state"]);
+        for backend in &self.backends {
+            let state = match &backend.cause {
+                Some(cause) => format!("{}: {cause}", backend.state),
+                None => backend.state.clone(),
+            };
+            table.add_row([
+                format!("  {}", backend.address),
+                backend.port.map_or_else(|| "kept".to_owned(), |port| port.to_string()),
+                backend.weight.to_string(),
+                format!("{:.1} %", backend.share * 100.0),
+                backend.packets.to_string(),
+                backend.bytes.to_string(),
+                format!("{:.0}", backend.packets_per_second),
+                state,
+            ]);
+        }
+        for column in 1..=6 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        for line in table.lines() {
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}

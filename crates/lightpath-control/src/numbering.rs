@@ -50,13 +50,19 @@ impl Numbering {
 
     /// The index of a service: that of whoever has its VIP, protocol and some of its ports now, else the lowest free one.
     /// `claimed` are the indices of other services of the same configuration.
-    pub(crate) fn service(&mut self, service: &Service, claimed: &mut BTreeSet<ServiceIndex>) -> ServiceIndex {
+    pub(crate) fn service(
+        &mut self,
+        service: &Service,
+        claimed: &mut BTreeSet<ServiceIndex>,
+    ) -> ServiceIndex {
         let address = Address::from(service.vip);
         let tags = service_tags(service);
         let known = tags.iter().filter_map(|tag| self.services.get(&(address, *tag)));
         let index = known.copied().find(|index| !claimed.contains(index)).unwrap_or_else(|| {
             let taken: BTreeSet<ServiceIndex> = self.services.values().copied().collect();
-            (1..ServiceIndex::MAX).find(|index| !taken.contains(index) && !claimed.contains(index)).unwrap_or(ServiceIndex::MAX)
+            (1..ServiceIndex::MAX)
+                .find(|index| !taken.contains(index) && !claimed.contains(index))
+                .unwrap_or(ServiceIndex::MAX)
         });
         self.services.extend(tags.into_iter().map(|tag| ((address, tag), index)));
         claimed.insert(index);
@@ -67,13 +73,18 @@ impl Numbering {
     ///
     /// A new one gets the number after the last one given out, so that a number which became free rests as long as possible
     /// before it means another server.
-    pub(crate) fn backend(&mut self, service: ServiceIndex, backend: &Backend) -> Result<BackendNumber, Exhausted> {
+    pub(crate) fn backend(
+        &mut self,
+        service: ServiceIndex,
+        backend: &Backend,
+    ) -> Result<BackendNumber, Exhausted> {
         let server = (service, backend.address, backend.port.unwrap_or(0));
         if let Some(number) = self.backends.get(&server) {
             return Ok(*number);
         }
         let after = (self.last..=BackendNumber::MAX).skip(1);
-        let number = after.chain(1..=self.last).find(|number| !self.taken.contains(number)).ok_or(Exhausted)?;
+        let number =
+            after.chain(1..=self.last).find(|number| !self.taken.contains(number)).ok_or(Exhausted)?;
         self.backends.insert(server, number);
         self.taken.insert(number);
         self.last = number;

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use lightpath_abi::{Address, BackendNumber, Entry, Features, Forward as Mode, Role, ServiceIndex, Slots, Tag};
+use lightpath_abi::{
+    Address, BackendNumber, Entry, Features, Forward as Mode, Role, ServiceIndex, Slots, Tag,
+};
 
 use crate::model::{Config, Forward, Ports, Protocol, Service, Sticky};
 use crate::ports::{PORT_BITS, prefixes};

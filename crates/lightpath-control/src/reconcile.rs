@@ -81,7 +81,12 @@ impl Reconciler {
     /// For a configuration, going on from what the running tables say.
     #[must_use]
     pub fn new(config: Config, running: &Image) -> Self {
-        Self { config, numbering: Numbering::of_running(running), candidates: BTreeMap::new(), states: Vec::new() }
+        Self {
+            config,
+            numbering: Numbering::of_running(running),
+            candidates: BTreeMap::new(),
+            states: Vec::new(),
+        }
     }
 
     /// The configuration.
@@ -97,7 +102,11 @@ impl Reconciler {
     }
 
     /// Brings the data plane up to date. If it fails, what is not yet applied is tried again the next time.
-    pub fn reconcile<D: Dataplane>(&mut self, hops: &Hops, dataplane: &mut D) -> Result<Changes, Error<D::Error>> {
+    pub fn reconcile<D: Dataplane>(
+        &mut self,
+        hops: &Hops,
+        dataplane: &mut D,
+    ) -> Result<Changes, Error<D::Error>> {
         let mut image = Image::default();
         let vips: BTreeSet<IpAddr> = self.config.services.iter().map(|service| service.vip).collect();
         image.entries.extend(vips.into_iter().map(plan::vip_entry));
@@ -183,7 +192,8 @@ fn slots(service: &Service, candidates: &[Candidate], backends: &mut [BackendSta
 
 fn keep_shares(backends: &mut [BackendState], previous: Option<&ServiceState>) {
     for backend in backends {
-        let before = previous.and_then(|state| state.backends.iter().find(|old| old.number == backend.number));
+        let before =
+            previous.and_then(|state| state.backends.iter().find(|old| old.number == backend.number));
         backend.slots = before.map_or(0, |old| old.slots);
     }
 }

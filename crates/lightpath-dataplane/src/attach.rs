@@ -162,7 +162,8 @@ pub fn check_interfaces(pins: &Pins, interfaces: &[String]) -> Result<(), Error>
 
 fn look(pins: &Pins, name: &str) -> Result<Interface, Error> {
     let interface = Interface::named(name)?;
-    let own = [pins.program(), pins.next_program()].map(|path| ProgramInfo::from_pin(path).ok().map(|info| info.id()));
+    let own = [pins.program(), pins.next_program()]
+        .map(|path| ProgramInfo::from_pin(path).ok().map(|info| info.id()));
     match interface.xdp {
         Some(attached) if !own.contains(&Some(attached.id)) => Err(Error::Foreign {
             interface: interface.name,

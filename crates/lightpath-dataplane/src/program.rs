@@ -96,9 +96,7 @@ impl Dataplane {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::path(&next)(error)),
             _ => {}
         }
-        self.program_mut()?
-            .pin(&next)
-            .map_err(|source| Error::Pin { path: next, source: Box::new(source) })
+        self.program_mut()?.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })
     }
 
     /// Puts the next program in the place of the one before it.

@@ -71,11 +71,7 @@ impl Maps {
         }
         let mut next = *wanted;
         next.active_hop = if same_server { !now.active_hop & 1 } else { 0 };
-        next.hops = if next.active_hop == 0 {
-            [hop, now.next_hop()]
-        } else {
-            [now.next_hop(), hop]
-        };
+        next.hops = if next.active_hop == 0 { [hop, now.next_hop()] } else { [now.next_hop(), hop] };
         let words: [u64; BACKEND_WORDS] = transmute!(next);
         for (index, word) in words.into_iter().enumerate() {
             if index != ACTIVE_HOP_AT {

@@ -36,10 +36,22 @@ pub(crate) struct Global {
     #[arg(long, global = true, default_value = "/run/lightpath", value_name = "DIR", hide_short_help = true)]
     pub(crate) run_dir: PathBuf,
     /// Directory of what the daemon remembers.
-    #[arg(long, global = true, default_value = "/var/lib/lightpath", value_name = "DIR", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        default_value = "/var/lib/lightpath",
+        value_name = "DIR",
+        hide_short_help = true
+    )]
     pub(crate) state_dir: PathBuf,
     /// Directory, on a BPF file system, of what outlives the daemon.
-    #[arg(long, global = true, default_value = "/sys/fs/bpf/lightpath", value_name = "DIR", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        default_value = "/sys/fs/bpf/lightpath",
+        value_name = "DIR",
+        hide_short_help = true
+    )]
     pub(crate) bpf_dir: PathBuf,
 }
 
@@ -75,7 +87,7 @@ pub(crate) struct ConfigFile {
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
     /// Requests in each of the scenes.
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(60..=100_000))]
+    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(60..=100_000))]
     pub(crate) requests: u32,
     /// Keep the setup until Ctrl-C, with commands to try in it.
     #[arg(long, conflicts_with = "json")]

@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 /// Sends events to standard error.
 pub(crate) fn start() {
     let filter = EnvFilter::try_from_env("LIGHTPATH_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if std::io::stderr().is_terminal() {
         builder.init();
     } else {

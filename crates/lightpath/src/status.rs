@@ -124,8 +124,11 @@ impl fmt::Display for Port {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let interfaces: Vec<String> =
-            self.interfaces.iter().map(|interface| format!("{} ({})", interface.name, interface.mode)).collect();
+        let interfaces: Vec<String> = self
+            .interfaces
+            .iter()
+            .map(|interface| format!("{} ({})", interface.name, interface.mode))
+            .collect();
         writeln!(f, "lightpath {}, instance {}, on {}", self.version, self.instance, interfaces.join(", "))?;
         for service in &self.services {
             writeln!(f, "\n{service}")?;

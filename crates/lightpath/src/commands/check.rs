@@ -12,7 +12,10 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<ExitCode> {
             let backends: usize = config.services.iter().map(|service| service.backends.len()).sum();
             let services = config.services.len();
             if json {
-                println!("{}", json!({ "valid": true, "services": services, "backends": backends, "problems": [] }));
+                println!(
+                    "{}",
+                    json!({ "valid": true, "services": services, "backends": backends, "problems": [] })
+                );
             } else {
                 println!("{}: valid, {services} services with {backends} backends", file.display());
             }

@@ -27,11 +27,25 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
 
 /// Says what went wrong: in words, or as `{"error": …}` for machines.
 pub(crate) fn report(error: &anyhow::Error, json: bool) {
+    let text = chain(error);
     if json {
-        println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+        println!("{}", serde_json::json!({ "error": text }));
     } else {
-        eprintln!("lightpath: {error:#}");
+        eprintln!("lightpath: {text}");
     }
+}
+
+/// An error and its causes in one line, without those that the one before has quoted already.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.is_empty() {
+            cause
+        } else if text.contains(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }
 
 /// Most of what this program does needs root.

@@ -21,7 +21,10 @@ pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
 fn absent(instance: &Instance) -> String {
     let attached = instance.pins.linked_interfaces().unwrap_or_default();
     if attached.is_empty() {
-        return format!("the daemon of instance {} is not running; start it with `lightpath run`", instance.name);
+        return format!(
+            "the daemon of instance {} is not running; start it with `lightpath run`",
+            instance.name
+        );
     }
     format!(
         "the daemon of instance {} is not running; its data plane goes on forwarding on {}, without following changes; start it \

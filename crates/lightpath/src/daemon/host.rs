@@ -1,6 +1,7 @@
 //! What a configuration asks of this host beside the data plane: VIPs as addresses, and sysctls that `nat` depends on.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -20,13 +21,18 @@ pub(super) struct Host {
 impl Host {
     /// Reads what earlier runs changed.
     pub(super) fn open(ledger: &Path) -> Result<Self> {
+        let directory = ledger.parent().context("the ledger has no directory")?;
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         Ok(Self { ledger: Ledger::open(ledger)? })
     }
 
     /// Sets what `nat` needs in order that replies can leave this node.
     pub(super) fn prepare(&mut self, config: &Config) -> Result<()> {
         let uses_nat = |v4| {
-            config.services.iter().any(|service| service.forward == Forward::Nat && service.vip.is_ipv4() == v4)
+            config
+                .services
+                .iter()
+                .any(|service| service.forward == Forward::Nat && service.vip.is_ipv4() == v4)
         };
         let before = self.ledger.sysctls().len();
         prepare_for_nat(&config.node.interfaces, uses_nat(true), uses_nat(false), &mut self.ledger)

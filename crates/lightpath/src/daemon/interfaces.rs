@@ -47,7 +47,10 @@ impl Interfaces {
                         if mode.is_none() {
                             warn!(interface = name, "the interface is back and balanced again");
                         } else {
-                            warn!(interface = name, "the data plane had been taken off the interface and is on again");
+                            warn!(
+                                interface = name,
+                                "the data plane had been taken off the interface and is on again"
+                            );
                         }
                         *mode = Some(attached);
                         returned = true;

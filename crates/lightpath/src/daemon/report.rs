@@ -31,7 +31,8 @@ impl Rates {
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     fn packets_per_second(&self, number: u16) -> f64 {
-        let packets = |counters: &Counters| counters.backends.get(&number).map_or(0, |counters| counters.packets);
+        let packets =
+            |counters: &Counters| counters.backends.get(&number).map_or(0, |counters| counters.packets);
         let seconds = self.later.0.duration_since(self.earlier.0).as_secs_f64();
         let counted = packets(&self.later.1).saturating_sub(packets(&self.earlier.1));
         if seconds > 0.0 { counted as f64 / seconds } else { 0.0 }
@@ -78,7 +79,12 @@ pub(super) fn status(
     })
 }
 
-fn service_status(service: &Service, state: &ServiceState, counters: &Counters, rates: &Rates) -> ServiceStatus {
+fn service_status(
+    service: &Service,
+    state: &ServiceState,
+    counters: &Counters,
+    rates: &Rates,
+) -> ServiceStatus {
     let backends: Vec<BackendStatus> = service
         .backends
         .iter()

@@ -26,7 +26,10 @@ pub(super) enum Question {
 /// Takes the instance's socket, and with it the right to be its one daemon.
 pub(super) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
     if api::is_served(socket) {
-        bail!("a daemon of instance {instance} is running already ({}); use another --instance", socket.display());
+        bail!(
+            "a daemon of instance {instance} is running already ({}); use another --instance",
+            socket.display()
+        );
     }
     let directory = socket.parent().context("the socket has no directory")?;
     fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
@@ -36,7 +39,8 @@ pub(super) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
         }
         _ => {}
     }
-    let listener = UnixListener::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    let listener =
+        UnixListener::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
     fs::set_permissions(socket, Permissions::from_mode(0o600))
         .with_context(|| format!("cannot restrict {}", socket.display()))?;
     Ok(listener)

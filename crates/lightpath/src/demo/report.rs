@@ -1,0 +1,182 @@
+//! What the demonstration found, for people and for machines.
+
+use std::fmt;
+use std::fs;
+
+use anyhow::{Context, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::bed::Bed;
+use super::configuration::DemoService;
+
+/// Everything that was found.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    /// The scenes, in order.
+    pub(super) scenes: Vec<Scene>,
+    /// How long all of it took.
+    pub(super) seconds: f64,
+}
+
+/// One scene.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Scene {
+    /// What it is about.
+    pub(super) title: String,
+    /// The service that was asked.
+    pub(super) service: String,
+    /// How its packets are forwarded.
+    pub(super) forward: String,
+    /// Requests made.
+    pub(super) requests: usize,
+    /// Requests that failed.
+    pub(super) failed: u32,
+    /// Who answered.
+    pub(super) backends: Vec<BackendShare>,
+    /// Packets sent, and packets counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) packets: Option<Packets>,
+    /// What is not as claimed; empty when the claim holds.
+    pub(super) problems: Vec<String>,
+}
+
+/// A backend's part of the requests.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct BackendShare {
+    /// Its name.
+    pub(super) name: String,
+    /// Its weight.
+    pub(super) weight: u16,
+    /// Its share of the weights, 0 to 1.
+    pub(super) expected_share: f64,
+    /// Requests it answered.
+    pub(super) requests: u32,
+    /// Their share, 0 to 1.
+    pub(super) share: f64,
+}
+
+/// Packets as the client's kernel counted its TCP segments, and as the data plane counted them.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Packets {
+    /// Segments that the client sent.
+    pub(super) client_sent: u64,
+    /// Packets that the data plane sent to backends.
+    pub(super) to_backends: u64,
+    /// Segments that the client received.
+    pub(super) client_received: u64,
+    /// Packets that the data plane sent to clients; in `dsr` they do not pass it.
+    pub(super) to_clients: u64,
+}
+
+impl Packets {
+    /// The counts at this moment.
+    pub(super) fn read(bed: &Bed, service: &DemoService) -> Result<Self> {
+        let snmp = bed.lab.client.ns.run(|| fs::read_to_string("/proc/thread-self/net/snmp"))??;
+        let status = bed.status()?;
+        let counted = status.services.iter().find(|found| found.name == service.name);
+        let counted = counted.context("the daemon does not know the service")?;
+        Ok(Self {
+            // RFC 4022 counts segments that only repeat octets apart from the others.
+            client_sent: tcp_counter(&snmp, "OutSegs")? + tcp_counter(&snmp, "RetransSegs")?,
+            to_backends: counted.packets,
+            client_received: tcp_counter(&snmp, "InSegs")?,
+            to_clients: counted.reply_packets,
+        })
+    }
+
+    /// What came since `earlier`.
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            client_sent: self.client_sent - earlier.client_sent,
+            to_backends: self.to_backends - earlier.to_backends,
+            client_received: self.client_received - earlier.client_received,
+            to_clients: self.to_clients - earlier.to_clients,
+        }
+    }
+
+    /// Where the two counts differ.
+    pub(super) fn problems(&self, forward: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.client_sent != self.to_backends {
+            problems.push(format!(
+                "the client sent {} packets, the data plane counted {}",
+                self.client_sent, self.to_backends
+            ));
+        }
+        if forward == "nat" && self.client_received != self.to_clients {
+            problems.push(format!(
+                "the client received {} packets, the data plane counted {}",
+                self.client_received, self.to_clients
+            ));
+        }
+        problems
+    }
+}
+
+/// A counter of the kernel's TCP, from the pair of lines in /proc/net/snmp that name and give them.
+fn tcp_counter(snmp: &str, name: &str) -> Result<u64> {
+    let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let found = names.split(' ').zip(values.split(' ')).find(|(found, _)| *found == name);
+    let (_, value) = found.with_context(|| format!("the kernel has no TCP counter {name}"))?;
+    Ok(value.parse()?)
+}
+
+impl Scene {
+    fn passed(&self) -> bool {
+        self.failed == 0 && self.problems.is_empty()
+    }
+}
+
+impl Report {
+    /// Whether every claim holds.
+    pub(super) fn passed(&self) -> bool {
+        self.scenes.iter().all(Scene::passed)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["scene", "requests", "failed", "share of each backend (expected)", "packets", ""]);
+        for column in [1, 2, 4] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        for scene in &self.scenes {
+            let shares: Vec<String> = scene
+                .backends
+                .iter()
+                .map(|backend| {
+                    format!("{:.1} % ({:.1})", backend.share * 100.0, backend.expected_share * 100.0)
+                })
+                .collect();
+            table.add_row([
+                scene.title.clone(),
+                scene.requests.to_string(),
+                scene.failed.to_string(),
+                shares.join("  "),
+                scene.packets.map(|packets| packets.to_backends.to_string()).unwrap_or_default(),
+                if scene.passed() { "as claimed" } else { "NOT AS CLAIMED" }.to_owned(),
+            ]);
+        }
+        for line in table.lines() {
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        for scene in &self.scenes {
+            for problem in &scene.problems {
+                writeln!(f, "{}: {problem}", scene.title)?;
+            }
+        }
+        let requests: usize = self.scenes.iter().map(|scene| scene.requests).sum();
+        let failed: u32 = self.scenes.iter().map(|scene| scene.failed).sum();
+        writeln!(f, "\n{requests} requests, {failed} failed, in {:.1} s.", self.seconds)?;
+        if self.passed() {
+            writeln!(f, "Every packet that the client's kernel counts was counted by the data plane.")?;
+        }
+        Ok(())
+    }
+}

@@ -1,4 +1,4 @@
-//! Compiles the BPF program, to be embedded by `src/object.rs`.
+//! Compiles the BPF programs, to be embedded by `src/object.rs`.
 //!
 //! BPF needs a `core` library for its target. Two toolchains have one: Debian's (package `libstd-rust-web-dev-bpf`, stable,
 //! prebuilt), and rustup's nightly with `rust-src` (built on the way). The first that is found is used.
@@ -58,11 +58,13 @@ fn main() {
     }
     let status = build.status().unwrap_or_else(|error| fail(&format!("cannot run {build:?}: {error}")));
     if !status.success() {
-        fail(&format!("the BPF program does not build ({status}); the command was {build:?}"));
+        fail(&format!("the BPF programs do not build ({status}); the command was {build:?}"));
     }
-    let object = target_directory.join(TARGET).join("release").join(PACKAGE);
-    std::fs::copy(&object, output.join("lightpath.bpf.o"))
-        .unwrap_or_else(|error| fail(&format!("cannot copy {}: {error}", object.display())));
+    for program in ["lightpath-ebpf", "lightpath-bench-ebpf"] {
+        let object = target_directory.join(TARGET).join("release").join(program);
+        std::fs::copy(&object, output.join(program).with_extension("o"))
+            .unwrap_or_else(|error| fail(&format!("cannot copy {}: {error}", object.display())));
+    }
 }
 
 fn rust_flags() -> Vec<&'static str> {

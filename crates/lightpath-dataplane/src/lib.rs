@@ -6,6 +6,7 @@
 //! stays when the process ends; [`detach`] takes it off.
 
 mod attach;
+pub mod bench;
 mod counters;
 mod error;
 mod interface;

@@ -1,11 +1,19 @@
-//! The compiled BPF program, part of this binary.
+//! The compiled BPF programs, part of this binary.
 
 use aya::include_bytes_aligned;
 
-/// The ELF object that the build script made of lightpath-ebpf.
-pub(crate) static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath.bpf.o"));
+/// The ELF object with the packet path.
+pub(crate) static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-ebpf.o"));
 
-/// Name of the load balancer in the object.
+/// Name of the load balancer in [`OBJECT`].
 pub(crate) const BALANCER: &str = "lightpath";
-/// Name of the program that hands every packet to the kernel.
+/// Name of the program that hands every packet to the kernel, in [`OBJECT`].
 pub(crate) const PASS: &str = "lightpath_pass";
+
+/// The ELF object with what measures.
+pub(crate) static BENCH_OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-bench-ebpf.o"));
+
+/// Name of the program that puts packets before the one under test, in [`BENCH_OBJECT`].
+pub(crate) const PACKET_SOURCE: &str = "packet_source";
+/// Name of the program that does the least, in [`BENCH_OBJECT`].
+pub(crate) const FLOOR: &str = "floor";

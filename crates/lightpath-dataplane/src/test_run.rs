@@ -10,13 +10,31 @@ use crate::{Dataplane, Error};
 /// `struct xdp_md` of the kernel's uapi/linux/bpf.h, as a test run takes it.
 #[repr(C)]
 #[derive(IntoBytes, Immutable)]
-struct Context {
+pub(crate) struct Context {
     data: u32,
     data_end: u32,
     data_meta: u32,
     ingress_ifindex: u32,
     rx_queue_index: u32,
     egress_ifindex: u32,
+}
+
+impl Context {
+    /// Of a packet with so many bytes that arrives on an interface.
+    pub(crate) fn new(length: usize, interface: u32) -> Self {
+        Self {
+            data: 0,
+            data_end: u32::try_from(length).unwrap_or(u32::MAX),
+            data_meta: 0,
+            ingress_ifindex: interface,
+            rx_queue_index: 0,
+            egress_ifindex: 0,
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        IntoBytes::as_bytes(self)
+    }
 }
 
 /// A packet to run through the program.
@@ -47,15 +65,7 @@ const HEADROOM: usize = 256;
 impl Dataplane {
     /// Runs a packet through the program over the live tables. Nothing is sent, but it is counted.
     pub fn test_run(&self, packet: TestPacket<'_>) -> Result<Outcome, Error> {
-        let length = u32::try_from(packet.bytes.len()).unwrap_or(u32::MAX);
-        let context = Context {
-            data: 0,
-            data_end: length,
-            data_meta: 0,
-            ingress_ifindex: packet.interface,
-            rx_queue_index: 0,
-            egress_ifindex: 0,
-        };
+        let context = Context::new(packet.bytes.len(), packet.interface);
         let mut output = vec![0; packet.bytes.len() + HEADROOM];
         let options = TestRunOptions {
             data_in: Some(packet.bytes),

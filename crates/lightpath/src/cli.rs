@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Show services, backends, rates and drops of the running daemon.
     #[command(after_help = "Example:\n  lightpath status --json | jq '.services[].backends[].state'")]
     Status,
+    /// Measure what a packet costs on this host, in nanoseconds, beside the least that any program could cost.
+    #[command(after_help = "Example:\n  lightpath bench --rounds 50")]
+    Bench(Bench),
     /// Take the data plane off its interfaces and undo what was changed on this host.
     #[command(after_help = "Example:\n  lightpath detach --instance default")]
     Detach,
@@ -92,6 +95,14 @@ pub(crate) struct Demo {
     /// Keep the setup until Ctrl-C, with commands to try in it.
     #[arg(long, conflicts_with = "json")]
     pub(crate) hold: bool,
+}
+
+/// How long the measurement takes.
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    /// Rounds; each measures every row once, in turn.
+    #[arg(long, default_value_t = 25, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=1000))]
+    pub(crate) rounds: u32,
 }
 
 /// Instances name files and directories.

@@ -4,6 +4,7 @@
 //! lightpath-control, what touches the kernel's packet path in lightpath-dataplane.
 
 mod api;
+mod bench;
 mod cli;
 mod commands;
 mod daemon;

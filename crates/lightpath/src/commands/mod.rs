@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::cli::{Cli, Command};
-use crate::demo;
+use crate::{bench, demo};
 use crate::instance::Instance;
 
 /// Runs the command that was typed.
@@ -21,6 +21,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Run(file) => run::run(&file.config, instance),
         Command::Check(file) => check::run(&file.config, cli.global.json),
         Command::Status => status::run(&instance, cli.global.json),
+        Command::Bench(options) => bench::run(options, cli.global.json),
         Command::Detach => detach::run(&instance, cli.global.json),
     }
 }

@@ -6,7 +6,7 @@ use lightpath_dataplane::{Dataplane, Error};
 
 /// Lets the controller drive the data plane; neither crate knows the other.
 #[derive(Debug)]
-pub(super) struct Kernel(pub(super) Dataplane);
+pub(crate) struct Kernel(pub(crate) Dataplane);
 
 impl Controlled for Kernel {
     type Error = Error;

@@ -30,7 +30,7 @@ use tracing::{error, info, warn};
 use crate::instance::Instance;
 use host::Host;
 use interfaces::Interfaces;
-use kernel::Kernel;
+pub(crate) use kernel::Kernel;
 use report::Rates;
 use server::Question;
 
@@ -167,7 +167,7 @@ impl Daemon {
 }
 
 /// The program that a configuration asks for.
-fn spec(config: &Config) -> Spec {
+pub(crate) fn spec(config: &Config) -> Spec {
     let needs = Requirements::of(config);
     Spec {
         features: needs.features,

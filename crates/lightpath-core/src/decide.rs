@@ -3,7 +3,7 @@
 use lightpath_abi::{Entry, Features, Forward, Role, Tag};
 
 use crate::directory::{find, may_be_vip, may_reply, search};
-use crate::parse::destination;
+use crate::parse::{Link, destination};
 use crate::{
     Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reject, Rewrite, Route, RouteQuery,
     Tables, Verdict,
@@ -29,11 +29,16 @@ pub fn decide<T: Tables>(frame: &Frame, tables: &T) -> Verdict {
 
 /// What becomes of a packet that could not be parsed: only a VIP's are ours to drop.
 #[inline(always)]
-pub fn decide_rejected<P: Packet, T: Tables>(reject: Reject, packet: &P, tables: &T) -> Verdict {
+pub(crate) fn decide_rejected<P: Packet, T: Tables>(
+    reject: Reject,
+    link: Link,
+    packet: &P,
+    tables: &T,
+) -> Verdict {
     let Reject::Malformed(reason) = reject else {
         return Verdict::Pass;
     };
-    match destination(packet, tables.parameters().features) {
+    match destination(packet, link) {
         Ok(address) if may_be_vip(tables, address) && find(tables, address, Tag::VIP).is_some() => {
             Verdict::Drop(Drop { reason, service: 0 })
         }

@@ -67,41 +67,55 @@ impl From<OutOfBounds> for Reject {
 /// Finds and checks the headers of a packet.
 #[inline(always)]
 pub fn parse<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject> {
-    let (ether_type, network) = link(packet, features)?;
-    let network = if ether_type == ethernet::IPV4 && features.has(Features::IPV4) {
-        internet4(packet, network)?
-    } else if ether_type == ethernet::IPV6 && features.has(Features::IPV6) {
-        internet6(packet, network)?
-    } else {
-        return Err(Reject::Foreign);
-    };
-    transport(packet, &network)
+    match link(packet, features) {
+        Link::Ipv4(offset) => ipv4(packet, offset),
+        Link::Ipv6(offset) => ipv6(packet, offset),
+        Link::Foreign => Err(Reject::Foreign),
+    }
+}
+
+/// What an Ethernet frame carries, and at which offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Ipv4(usize),
+    Ipv6(usize),
+    /// A protocol that is not balanced, or a family that is not configured.
+    Foreign,
 }
 
 /// Where an IP packet was sent, however malformed the rest of it is.
 #[inline(always)]
-pub(crate) fn destination<P: Packet>(packet: &P, features: Features) -> Result<Address, OutOfBounds> {
-    match link(packet, features)? {
-        (ethernet::IPV4, network) => Ok(Address::v4(ipv4::Header::load(packet, network)?.destination())),
-        (ethernet::IPV6, network) => Ok(ipv6::Header::load(packet, network)?.destination()),
-        _ => Err(OutOfBounds),
+pub(crate) fn destination<P: Packet>(packet: &P, link: Link) -> Result<Address, OutOfBounds> {
+    match link {
+        Link::Ipv4(offset) => Ok(Address::v4(ipv4::Header::load(packet, offset)?.destination())),
+        Link::Ipv6(offset) => Ok(ipv6::Header::load(packet, offset)?.destination()),
+        Link::Foreign => Err(OutOfBounds),
     }
 }
 
-/// EtherType and offset of what follows the Ethernet header and at most two tags.
+/// Looks behind the Ethernet header and at most two tags.
 #[inline(always)]
-fn link<P: Packet>(packet: &P, features: Features) -> Result<(u16, usize), OutOfBounds> {
+pub(crate) fn link<P: Packet>(packet: &P, features: Features) -> Link {
+    match network(packet, features) {
+        Ok((ethernet::IPV4, offset)) if features.has(Features::IPV4) => Link::Ipv4(offset),
+        Ok((ethernet::IPV6, offset)) if features.has(Features::IPV6) => Link::Ipv6(offset),
+        _ => Link::Foreign,
+    }
+}
+
+#[inline(always)]
+fn network<P: Packet>(packet: &P, features: Features) -> Result<(u16, usize), OutOfBounds> {
     let mut ether_type = ethernet::ether_type(packet, ethernet::ETHER_TYPE)?;
-    let mut network = ethernet::LENGTH;
+    let mut offset = ethernet::LENGTH;
     if features.has(Features::VLAN) && ethernet::is_tag(ether_type) {
         ether_type = ethernet::ether_type(packet, ethernet::ETHER_TYPE + ethernet::TAG_LENGTH)?;
-        network += ethernet::TAG_LENGTH;
+        offset += ethernet::TAG_LENGTH;
         if ethernet::is_tag(ether_type) {
             ether_type = ethernet::ether_type(packet, ethernet::ETHER_TYPE + 2 * ethernet::TAG_LENGTH)?;
-            network += ethernet::TAG_LENGTH;
+            offset += ethernet::TAG_LENGTH;
         }
     }
-    Ok((ether_type, network))
+    Ok((ether_type, offset))
 }
 
 /// An IP header and where its payload is.
@@ -120,7 +134,7 @@ struct Internet {
 }
 
 #[inline(always)]
-fn internet4<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
+pub(crate) fn ipv4<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
     let header = ipv4::Header::load(packet, offset)?;
     let header_length = header.header_length();
     let length = header.total_length();
@@ -136,7 +150,7 @@ fn internet4<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
     if header.is_fragment() {
         return Err(Reason::Fragment.into());
     }
-    Ok(Internet {
+    let internet = Internet {
         v4: true,
         offset,
         payload: offset + header_length,
@@ -148,11 +162,12 @@ fn internet4<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
         tos: header.tos(),
         length,
         checksum: header.checksum(),
-    })
+    };
+    transport(packet, &internet)
 }
 
 #[inline(always)]
-fn internet6<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
+pub(crate) fn ipv6<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
     let header = ipv6::Header::load(packet, offset)?;
     let length = header.payload_length() as usize + ipv6::LENGTH;
     if header.version() != 6 {
@@ -168,7 +183,7 @@ fn internet6<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
     if ipv6::LENGTH + skipped > length {
         return Err(Reason::IpLength.into());
     }
-    Ok(Internet {
+    let internet = Internet {
         v4: false,
         offset,
         payload: offset + ipv6::LENGTH + skipped,
@@ -180,7 +195,8 @@ fn internet6<P: Packet>(packet: &P, offset: usize) -> Result<Internet, Reject> {
         tos: header.traffic_class(),
         length: total_length,
         checksum: 0,
-    })
+    };
+    transport(packet, &internet)
 }
 
 /// Walks extension headers from `offset` on: the transport protocol and the bytes before it.

@@ -6,14 +6,16 @@ use aya::maps::{Array, ProgramArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 
-use zerocopy::transmute;
+use lightpath_core::wire::ethernet::{self, ETHER_TYPE};
 
-use crate::object::{BENCH_OBJECT, FLOOR, PACKET_SOURCE};
+use crate::object::{BENCH_OBJECT, FLOOR, PACKET_SOURCES};
 use crate::test_run::Context;
 use crate::{Dataplane, Error};
 
 /// Bytes of a packet that are restored before each run: everything that the packet path reads of it but, in IPv6, TCP's checksum.
 pub const RESTORED: usize = 64;
+
+const IPV6: [u8; 2] = ethernet::IPV6.to_be_bytes();
 
 /// A packet to be measured with, as one of many flows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub struct Traffic {
 #[derive(Debug)]
 pub struct Stopwatch {
     object: Ebpf,
+    source: &'static str,
     traffic: Traffic,
 }
 
@@ -39,18 +42,24 @@ impl Stopwatch {
         let mask = traffic.flows.next_power_of_two() - 1;
         let mut object = EbpfLoader::new().override_global("FLOW_MASK", &mask, true).load(BENCH_OBJECT)?;
         let template = object.map_mut("TEMPLATE").ok_or(Error::Missing { name: "TEMPLATE" })?;
-        let mut template = Array::<_, [u64; RESTORED / 8]>::try_from(template).map_err(Error::map("TEMPLATE"))?;
+        let mut template = Array::<_, [u8; RESTORED]>::try_from(template).map_err(Error::map("TEMPLATE"))?;
         let headers: [u8; RESTORED] = traffic.packet.first_chunk().copied().unwrap_or([0; RESTORED]);
-        let headers: [u64; RESTORED / 8] = transmute!(headers);
         template.set(0, headers, 0).map_err(Error::map("TEMPLATE"))?;
-        program(&mut object, PACKET_SOURCE)?.load()?;
-        Ok(Self { object, traffic })
+        let [v4, v6] = PACKET_SOURCES;
+        let source = if traffic.packet.get(ETHER_TYPE..).is_some_and(|rest| rest.starts_with(&IPV6)) {
+            v6
+        } else {
+            v4
+        };
+        program(&mut object, source)?.load()?;
+        Ok(Self { object, source, traffic })
     }
 
     /// A stopwatch for the balancer.
     pub fn of_balancer(dataplane: &Dataplane, traffic: Traffic) -> Result<Self, Error> {
         let mut stopwatch = Self::load(traffic)?;
-        let program = dataplane.program()?.fd()?.try_clone().map_err(Error::path(&dataplane.pins.program()))?;
+        let program =
+            dataplane.program()?.fd()?.try_clone().map_err(Error::path(&dataplane.pins.program()))?;
         stopwatch.put_under_test(&program)?;
         Ok(stopwatch)
     }
@@ -80,7 +89,7 @@ impl Stopwatch {
             repeat: packets,
             ..TestRunOptions::new()
         };
-        let result = program(&mut self.object, PACKET_SOURCE)?.test_run(options)?;
+        let result = program(&mut self.object, self.source)?.test_run(options)?;
         Ok((result.return_value, result.duration))
     }
 }

@@ -11,9 +11,10 @@ pub(crate) const BALANCER: &str = "lightpath";
 pub(crate) const PASS: &str = "lightpath_pass";
 
 /// The ELF object with what measures.
-pub(crate) static BENCH_OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-bench-ebpf.o"));
+pub(crate) static BENCH_OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-bench-ebpf.o"));
 
-/// Name of the program that puts packets before the one under test, in [`BENCH_OBJECT`].
-pub(crate) const PACKET_SOURCE: &str = "packet_source";
+/// Names of the programs that put packets before the one under test, in [`BENCH_OBJECT`].
+pub(crate) const PACKET_SOURCES: [&str; 2] = ["packet_source_v4", "packet_source_v6"];
 /// Name of the program that does the least, in [`BENCH_OBJECT`].
 pub(crate) const FLOOR: &str = "floor";

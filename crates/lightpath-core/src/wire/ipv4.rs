@@ -9,85 +9,92 @@ pub const LENGTH: usize = 20;
 /// Offset of TTL, protocol, checksum and both addresses: the twelve bytes that forwarding rewrites.
 const REWRITTEN: usize = 8;
 
-/// The fixed part of a header.
+/// The fixed part of a header, in words as they come.
 #[derive(Clone, Copy, Debug)]
-pub struct Header([u8; LENGTH]);
+pub struct Header([u32; LENGTH / 4]);
 
+#[expect(clippy::cast_possible_truncation, reason = "fields are the low bits of a shifted word")]
 impl Header {
     /// Loads the header at `offset`.
     #[inline(always)]
     pub fn load<P: Packet>(packet: &P, offset: usize) -> Result<Self, OutOfBounds> {
-        packet.load(offset).map(Self)
+        let bytes: [u8; LENGTH] = packet.load(offset)?;
+        Ok(Self(transmute!(bytes)))
+    }
+
+    #[inline(always)]
+    const fn word(&self, index: usize) -> u32 {
+        u32::from_be(self.0[index])
     }
 
     /// Version field: 4.
     #[inline(always)]
     #[must_use]
     pub const fn version(&self) -> u8 {
-        self.0[0] >> 4
+        (self.word(0) >> 28) as u8
     }
 
     /// Length of the header with options, in bytes, as the IHL field says.
     #[inline(always)]
     #[must_use]
     pub const fn header_length(&self) -> usize {
-        ((self.0[0] & 0x0f) as usize) << 2
+        (self.word(0) >> 22 & 0x3c) as usize
     }
 
     /// Type of service (DSCP and ECN).
     #[inline(always)]
     #[must_use]
     pub const fn tos(&self) -> u8 {
-        self.0[1]
+        (self.word(0) >> 16) as u8
     }
 
     /// Length of header and payload.
     #[inline(always)]
     #[must_use]
     pub const fn total_length(&self) -> u16 {
-        u16::from_be_bytes([self.0[2], self.0[3]])
+        self.word(0) as u16
     }
 
     /// Whether this is a part of a larger datagram: more fragments follow, or the offset is not 0.
     #[inline(always)]
     #[must_use]
     pub const fn is_fragment(&self) -> bool {
-        u16::from_be_bytes([self.0[6], self.0[7]]) & 0x3fff != 0
+        self.word(1) & 0x3fff != 0
     }
 
     /// Time to live.
     #[inline(always)]
     #[must_use]
     pub const fn ttl(&self) -> u8 {
-        self.0[8]
+        (self.word(2) >> 24) as u8
     }
 
     /// Protocol of the payload.
     #[inline(always)]
     #[must_use]
     pub const fn protocol(&self) -> u8 {
-        self.0[9]
+        (self.word(2) >> 16) as u8
     }
 
     /// Header checksum.
     #[inline(always)]
     #[must_use]
     pub const fn checksum(&self) -> u16 {
-        u16::from_be_bytes([self.0[10], self.0[11]])
+        self.word(2) as u16
     }
 
     /// Source address.
     #[inline(always)]
     #[must_use]
     pub const fn source(&self) -> u32 {
-        u32::from_be_bytes([self.0[12], self.0[13], self.0[14], self.0[15]])
+        self.word(3)
     }
 
     /// Destination address.
     #[inline(always)]
     #[must_use]
     pub const fn destination(&self) -> u32 {
-        u32::from_be_bytes([self.0[16], self.0[17], self.0[18], self.0[19]])
+        self.word(4)
     }
 }
 

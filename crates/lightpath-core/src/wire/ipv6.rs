@@ -1,6 +1,7 @@
 //! IPv6 (RFC 8200).
 
 use lightpath_abi::Address;
+use zerocopy::transmute;
 
 use crate::{OutOfBounds, Packet};
 
@@ -19,80 +20,71 @@ pub const FRAGMENT: u8 = 44;
 /// Next header: destination options.
 pub const DESTINATION_OPTIONS: u8 = 60;
 
-/// The fixed header.
+/// The fixed header, in words as they come.
 #[derive(Clone, Copy, Debug)]
-pub struct Header([u8; LENGTH]);
+pub struct Header([u64; LENGTH / 8]);
 
+#[expect(clippy::cast_possible_truncation, reason = "fields are the low bits of a shifted word")]
 impl Header {
     /// Loads the header at `offset`.
     #[inline(always)]
     pub fn load<P: Packet>(packet: &P, offset: usize) -> Result<Self, OutOfBounds> {
-        packet.load(offset).map(Self)
+        let bytes: [u8; LENGTH] = packet.load(offset)?;
+        Ok(Self(transmute!(bytes)))
+    }
+
+    #[inline(always)]
+    const fn word(&self, index: usize) -> u64 {
+        u64::from_be(self.0[index])
     }
 
     /// Version field: 6.
     #[inline(always)]
     #[must_use]
     pub const fn version(&self) -> u8 {
-        self.0[0] >> 4
+        (self.word(0) >> 60) as u8
     }
 
     /// Traffic class (DSCP and ECN).
     #[inline(always)]
     #[must_use]
     pub const fn traffic_class(&self) -> u8 {
-        self.0[0] << 4 | self.0[1] >> 4
+        (self.word(0) >> 52) as u8
     }
 
     /// Length of everything after this header.
     #[inline(always)]
     #[must_use]
     pub const fn payload_length(&self) -> u16 {
-        u16::from_be_bytes([self.0[4], self.0[5]])
+        (self.word(0) >> 16) as u16
     }
 
     /// What follows this header.
     #[inline(always)]
     #[must_use]
     pub const fn next_header(&self) -> u8 {
-        self.0[6]
+        (self.word(0) >> 8) as u8
     }
 
     /// Hop limit.
     #[inline(always)]
     #[must_use]
     pub const fn hop_limit(&self) -> u8 {
-        self.0[HOP_LIMIT]
+        self.word(0) as u8
     }
 
     /// Source address.
     #[inline(always)]
     #[must_use]
     pub const fn source(&self) -> Address {
-        Address { high: self.word(SOURCE), low: self.word(SOURCE + 8) }
+        Address { high: self.word(1), low: self.word(2) }
     }
 
     /// Destination address.
     #[inline(always)]
     #[must_use]
     pub const fn destination(&self) -> Address {
-        Address { high: self.word(DESTINATION), low: self.word(DESTINATION + 8) }
-    }
-
-    /// The eight octets from `at` on; every call names a constant within the header.
-    #[inline(always)]
-    const fn word(&self, at: usize) -> u64 {
-        let b = &self.0;
-        u64::from_be_bytes([
-            b[at],
-            b[at + 1],
-            b[at + 2],
-            b[at + 3],
-            b[at + 4],
-            b[at + 5],
-            b[at + 6],
-            b[at + 7],
-        ])
+        Address { high: self.word(3), low: self.word(4) }
     }
 }
 

@@ -89,8 +89,11 @@ impl Bed {
         for configuration in [Configuration::Nat4, Configuration::Dsr4, Configuration::Nat6] {
             let name = format!("{configuration:?}");
             let pins = Pins::new(Path::new("/sys/fs/bpf"), &name);
-            let config = config::parse(&file(configuration), &name).map_err(|problems| anyhow!("{problems}"))?;
-            let hops = hops(config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address));
+            let config =
+                config::parse(&file(configuration), &name).map_err(|problems| anyhow!("{problems}"))?;
+            let hops = hops(
+                config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address),
+            );
             let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config))?);
             Reconciler::new(config, &kernel.0.tables()).reconcile(&hops, &mut kernel)?;
             balancers.insert(configuration, kernel);
@@ -100,19 +103,16 @@ impl Bed {
 
     /// The stopwatch of a row.
     pub(super) fn stopwatch(&self, row: Row) -> Result<Stopwatch> {
-        let kernel = self.balancers.get(&row.configuration).ok_or_else(|| anyhow!("no balancer for {}", row.name))?;
+        let kernel =
+            self.balancers.get(&row.configuration).ok_or_else(|| anyhow!("no balancer for {}", row.name))?;
         let traffic = Traffic { packet: packet(row.packet), interface: INTERFACE, flows: row.flows };
         Ok(Stopwatch::of_balancer(&kernel.0, traffic)?)
     }
 
-    /// What the floor is measured with.
-    pub(super) fn floor_traffic(&self) -> Traffic {
-        Traffic { packet: packet(TCP4), interface: INTERFACE, flows: 1 }
-    }
-
     /// The IPv4 `nat` program.
     pub(super) fn program(&self) -> Result<ProgramReport> {
-        let kernel = self.balancers.get(&Configuration::Nat4).ok_or_else(|| anyhow!("no balancer for nat"))?;
+        let kernel =
+            self.balancers.get(&Configuration::Nat4).ok_or_else(|| anyhow!("no balancer for nat"))?;
         let figures = kernel.0.info()?;
         Ok(ProgramReport {
             verified_instructions: figures.verified_instructions,
@@ -122,6 +122,11 @@ impl Bed {
     }
 }
 
+/// What the floor is measured with.
+pub(super) fn floor_traffic() -> Traffic {
+    Traffic { packet: packet(TCP4), interface: INTERFACE, flows: 1 }
+}
+
 /// A configuration file with three backends.
 fn file(configuration: Configuration) -> String {
     let (vip, forward, network) = match configuration {
@@ -129,16 +134,15 @@ fn file(configuration: Configuration) -> String {
         Configuration::Dsr4 => (VIP4.into(), "dsr", "10.0.0.1"),
         Configuration::Nat6 => (VIP6.into(), "nat", "2001:db8:0:1::1"),
     };
-    let mut text = "[node]\ninterfaces = [\"lo\"]\n".to_owned();
-    for protocol in ["tcp", "udp"] {
-        text += &format!(
-            "[[service]]\nname = \"{protocol}\"\nvip = \"{vip}\"\nport = 80\nprotocol = \"{protocol}\"\nforward = \"{forward}\"\n"
-        );
-        for backend in 1..=3 {
-            text += &format!("[[service.backend]]\naddress = \"{network}{backend}\"\n");
-        }
-    }
-    text
+    let backends: String =
+        (1..=3).map(|backend| format!("[[service.backend]]\naddress = \"{network}{backend}\"\n")).collect();
+    let service = |protocol: &str| {
+        format!(
+            "[[service]]\nname = \"{protocol}\"\nvip = \"{vip}\"\nport = 80\nprotocol = \"{protocol}\"\nforward = \"{forward}\"\n\
+             {backends}"
+        )
+    };
+    format!("[node]\ninterfaces = [\"lo\"]\n{}{}", service("tcp"), service("udp"))
 }
 
 /// Next hops on the interface where packets arrive, so that they leave by XDP_TX.

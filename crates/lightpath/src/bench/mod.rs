@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
     sched_setaffinity(Pid::from_raw(0), &cpu).context("cannot stay on one CPU")?;
 
     let bed = Bed::build()?;
-    let mut floor = Stopwatch::of_floor(bed.floor_traffic())?;
+    let mut floor = Stopwatch::of_floor(bed::floor_traffic())?;
     let mut rows = Vec::new();
     for row in bed::ROWS {
         rows.push((row, bed.stopwatch(row)?, Vec::new()));
@@ -62,7 +62,12 @@ pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
 
 /// A program that drops is quick; what is measured must have done its work.
 fn expect(row: Row, action: u32) -> Result<()> {
-    ensure!(action == row.action, "{}: the program returned action {action} instead of {}", row.name, row.action);
+    ensure!(
+        action == row.action,
+        "{}: the program returned action {action} instead of {}",
+        row.name,
+        row.action
+    );
     Ok(())
 }
 

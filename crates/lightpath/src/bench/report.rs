@@ -76,7 +76,13 @@ impl fmt::Display for Report {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["packets", "flows", "ns", "median ns", "times the floor"]);
-        table.add_row(["floor: swap MAC addresses, XDP_TX", "1", &format!("{:.0}", self.floor_ns), "", "1.0"]);
+        table.add_row([
+            "floor: swap MAC addresses, XDP_TX",
+            "1",
+            &format!("{:.0}", self.floor_ns),
+            "",
+            "1.0",
+        ]);
         for row in &self.rows {
             table.add_row([
                 row.name.to_owned(),
@@ -95,6 +101,10 @@ impl fmt::Display for Report {
             writeln!(f, "{}", line.trim_end())?;
         }
         let verified = self.program.verified_instructions.unwrap_or(0);
-        writeln!(f, "\nprogram: {} bytes of machine code, {verified} instructions verified", self.program.jited_bytes)
+        writeln!(
+            f,
+            "\nprogram: {} bytes of machine code, {verified} instructions verified",
+            self.program.jited_bytes
+        )
     }
 }

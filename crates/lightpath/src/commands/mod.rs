@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::cli::{Cli, Command};
-use crate::{bench, demo};
 use crate::instance::Instance;
+use crate::{bench, demo};
 
 /// Runs the command that was typed.
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {

@@ -134,8 +134,8 @@ fn file(configuration: Configuration) -> String {
         Configuration::Dsr4 => (VIP4.into(), "dsr", "10.0.0.1"),
         Configuration::Nat6 => (VIP6.into(), "nat", "2001:db8:0:1::1"),
     };
-    let backends: String =
-        (1..=3).map(|backend| format!("[[service.backend]]\naddress = \"{network}{backend}\"\n")).collect();
+    let backends =
+        [1, 2, 3].map(|last| format!("[[service.backend]]\naddress = \"{network}{last}\"\n")).concat();
     let service = |protocol: &str| {
         format!(
             "[[service]]\nname = \"{protocol}\"\nvip = \"{vip}\"\nport = 80\nprotocol = \"{protocol}\"\nforward = \"{forward}\"\n\

@@ -41,7 +41,6 @@ impl Dataplane {
     /// Every interface is looked at before the first is touched: a foreign program or a missing interface changes nothing.
     pub fn attach(&mut self, interfaces: &[String], mode: XdpMode) -> Result<Vec<Attachment>, Error> {
         check_interfaces(&self.pins, interfaces)?;
-        self.pin_next_program()?;
         let mut attachments = Vec::new();
         for name in interfaces {
             let mode = self.attach_also(name, mode)?;
@@ -107,11 +106,10 @@ impl Dataplane {
         let error = |source| Error::Link { interface: interface.name.clone(), source: Box::new(source) };
         let link = FdLink::from(PinnedLink::from_pin(&path).map_err(error)?);
         let link = XdpLink::try_from(link).map_err(error)?;
-        let program = self.program_mut()?;
-        match program.attach_to_link(link) {
+        match self.program.attach_to_link(link) {
             // The pin holds the link; what the program object would hold as well is let go.
             Ok(id) => {
-                drop(program.take_link(id)?);
+                drop(self.program.take_link(id)?);
                 Ok(true)
             }
             // The interface was removed and made anew: the old link has nothing to hold on to.
@@ -138,9 +136,7 @@ impl Dataplane {
             Mode::Native => AyaMode::Driver,
             Mode::Generic => AyaMode::Skb,
         };
-        let program =
-            self.program_mut().map_err(|error| ProgramError::IOError(io::Error::other(error.to_string())))?;
-        attach_link(program, interface.index, aya_mode)?
+        attach_link(&mut self.program, interface.index, aya_mode)?
             .pin(path)
             .map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
         Ok(mode)

@@ -58,8 +58,7 @@ impl Stopwatch {
     /// A stopwatch for the balancer.
     pub fn of_balancer(dataplane: &Dataplane, traffic: Traffic) -> Result<Self, Error> {
         let mut stopwatch = Self::load(traffic)?;
-        let program =
-            dataplane.program()?.fd()?.try_clone().map_err(Error::path(&dataplane.pins.program()))?;
+        let program = dataplane.program.fd()?.try_clone().map_err(Error::path(&dataplane.pins.program()))?;
         stopwatch.put_under_test(&program)?;
         Ok(stopwatch)
     }

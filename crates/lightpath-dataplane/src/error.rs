@@ -92,6 +92,14 @@ pub enum Error {
         /// What the kernel said.
         source: Box<MapError>,
     },
+    /// A map could not be made memory of this process.
+    #[error("map {name} cannot be mapped into memory: {source}")]
+    Mapping {
+        /// Its name.
+        name: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A link could not be used.
     #[error("the XDP link of {interface}: {source}")]
     Link {

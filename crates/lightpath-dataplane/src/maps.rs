@@ -14,7 +14,9 @@ use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
 pub(crate) const PINNED: [&str; 7] =
-    ["FILTER", "DIRECTORY", "SLOTS", "BACKENDS", "BACKEND_COUNTERS", "SERVICE_COUNTERS", "REASONS"];
+    ["FILTER", "DIRECTORY", SLOTS, "BACKENDS", "BACKEND_COUNTERS", "SERVICE_COUNTERS", "REASONS"];
+
+const SLOTS: &str = "SLOTS";
 
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
@@ -27,7 +29,7 @@ pub(crate) struct Maps {
     pub(crate) capacity: Capacity,
     pub(crate) filter: Memory,
     pub(crate) directory: Memory,
-    pub(crate) slots: Memory,
+    slots: MapData,
     pub(crate) backends: Memory,
     pub(crate) backend_counters: PerCpuArray<MapData, [u64; 4]>,
     pub(crate) service_counters: PerCpuArray<MapData, u64>,
@@ -43,16 +45,12 @@ impl fmt::Debug for Maps {
 impl Maps {
     /// Opens the maps pinned in `directory`.
     pub(crate) fn open(directory: &Path, capacity: Capacity) -> Result<Self, Error> {
-        let memory = |name: &str, entries: u32, size: usize| {
-            let map = pinned(directory, name)?;
-            Memory::map(map.fd(), entries, size)
-                .map_err(|errno| Error::Path { path: directory.join(name), source: errno.into() })
-        };
+        let memory = |name, entries, size| mapped(&pinned(directory, name)?, name, entries, size);
         Ok(Self {
             capacity,
             filter: memory("FILTER", 2 * FILTER_WORDS, size_of::<u64>())?,
             directory: memory("DIRECTORY", capacity.directory, size_of::<Entry>())?,
-            slots: memory("SLOTS", capacity.slots / 2, size_of::<SlotPair>())?,
+            slots: pinned(directory, SLOTS)?,
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
             backend_counters: per_cpu(directory, "BACKEND_COUNTERS")?,
             service_counters: per_cpu(directory, "SERVICE_COUNTERS")?,
@@ -61,11 +59,22 @@ impl Maps {
     }
 }
 
+impl Maps {
+    /// The slots, for as long as they are worked on: megabytes that would count as this process's all the time.
+    pub(crate) fn slots(&self) -> Result<Memory, Error> {
+        mapped(&self.slots, SLOTS, self.capacity.slots / 2, size_of::<SlotPair>())
+    }
+}
+
+fn mapped(map: &MapData, name: &'static str, entries: u32, entry_size: usize) -> Result<Memory, Error> {
+    Memory::map(map.fd(), entries, entry_size).map_err(|errno| Error::Mapping { name, source: errno.into() })
+}
+
 /// Sizes of the maps, by name.
 pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 5] {
     [
         ("DIRECTORY", capacity.directory),
-        ("SLOTS", capacity.slots / 2),
+        (SLOTS, capacity.slots / 2),
         ("BACKENDS", capacity.backends),
         ("BACKEND_COUNTERS", capacity.backends),
         ("SERVICE_COUNTERS", capacity.services),

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::{fs, io};
 
-use aya::programs::{ProgramInfo, Xdp};
-use aya::{Ebpf, EbpfLoader};
+use aya::EbpfLoader;
+use aya::programs::Xdp;
+use aya_obj::programs::XdpAttachType;
 
 use crate::maps::{self, Maps};
+use crate::memory;
 use crate::object::{BALANCER, OBJECT};
 use crate::pins::{Generation, Pins};
 use crate::{Changes, Counters, Error, Spec, Tables};
@@ -16,7 +18,7 @@ use crate::{Changes, Counters, Error, Spec, Tables};
 pub struct Dataplane {
     pub(crate) pins: Pins,
     pub(crate) spec: Spec,
-    pub(crate) object: Ebpf,
+    pub(crate) program: Xdp,
     pub(crate) maps: Maps,
     pub(crate) generation: Generation,
 }
@@ -38,12 +40,15 @@ impl Dataplane {
             (Generation::Next, *spec)
         };
         let directory = pins.maps(generation);
-        let object = load(&directory, &spec)?;
+        load(pins, &directory, &spec)?;
         if generation == Generation::Next {
             maps::describe(&directory, &spec)?;
         }
         let maps = Maps::open(&directory, spec.capacity)?;
-        Ok(Self { pins: pins.clone(), spec, object, maps, generation })
+        // The object that was loaded is many times the size of what is needed of it from now on.
+        memory::give_back();
+        let program = Xdp::from_pin(pins.next_program(), XdpAttachType::Interface)?;
+        Ok(Self { pins: pins.clone(), spec, program, maps, generation })
     }
 
     /// What the program was made for; the capacity is that of the maps, which may be more than was asked for.
@@ -70,33 +75,13 @@ impl Dataplane {
 
     /// What the kernel says of the program.
     pub fn info(&self) -> Result<ProgramFigures, Error> {
-        let info: ProgramInfo = self.program()?.info()?;
+        let info = self.program.info()?;
         Ok(ProgramFigures {
             id: info.id(),
             verified_instructions: info.verified_instruction_count(),
             translated_bytes: info.size_translated(),
             jited_bytes: info.size_jitted(),
         })
-    }
-
-    pub(crate) fn program(&self) -> Result<&Xdp, Error> {
-        let program = self.object.program(BALANCER).ok_or(Error::Missing { name: BALANCER })?;
-        Ok(program.try_into()?)
-    }
-
-    pub(crate) fn program_mut(&mut self) -> Result<&mut Xdp, Error> {
-        let program = self.object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?;
-        Ok(program.try_into()?)
-    }
-
-    /// Pins the program beside the one before it, from when on both are known as this instance's.
-    pub(crate) fn pin_next_program(&mut self) -> Result<(), Error> {
-        let next = self.pins.next_program();
-        match fs::remove_file(&next) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::path(&next)(error)),
-            _ => {}
-        }
-        self.program_mut()?.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })
     }
 
     /// Puts the next program in the place of the one before it.
@@ -119,10 +104,11 @@ pub struct ProgramFigures {
     pub jited_bytes: u32,
 }
 
-/// Loads the object over the maps in `directory`, making those that are not there, and the balancer's program with it.
-fn load(directory: &Path, spec: &Spec) -> Result<Ebpf, Error> {
+/// Loads the object over the maps in `directory`, making those that are not there, and pins the balancer's program beside the
+/// one before it. From then on both are known as this instance's.
+fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<(), Error> {
     let directory_mask = spec.capacity.directory - 1;
-    let pins: Vec<_> = maps::PINNED.iter().map(|name| (*name, directory.join(name))).collect();
+    let map_pins: Vec<_> = maps::PINNED.iter().map(|name| (*name, directory.join(name))).collect();
     let mut loader = EbpfLoader::new();
     loader
         .override_global("FEATURES", &spec.features.0, true)
@@ -133,12 +119,18 @@ fn load(directory: &Path, spec: &Spec) -> Result<Ebpf, Error> {
     for (name, entries) in maps::sizes(spec.capacity) {
         loader.map_max_entries(name, entries);
     }
-    for (name, path) in &pins {
+    for (name, path) in &map_pins {
         loader.map_pin_path(name, path.as_path());
     }
     let mut object = loader.load(OBJECT)?;
     let program: &mut Xdp =
         object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
     program.load()?;
-    Ok(object)
+
+    let next = pins.next_program();
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::path(&next)(error)),
+        _ => {}
+    }
+    program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })
 }

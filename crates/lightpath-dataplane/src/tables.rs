@@ -13,6 +13,7 @@ use zerocopy::transmute;
 use crate::Error;
 use crate::lines::DirectoryLines;
 use crate::maps::Maps;
+use crate::memory::Memory;
 
 const BACKEND_WORDS: usize = size_of::<Backend>() / size_of::<u64>();
 const ACTIVE_HOP_AT: usize = std::mem::offset_of!(Backend, active_hop) / size_of::<u64>();
@@ -28,9 +29,12 @@ impl Maps {
             changes.backends += usize::from(self.store_backend(*number, backend)?);
         }
         let mut regions = self.regions();
-        for (service, wanted) in &tables.slots {
-            let slots = regions.place(*service, wanted.len(), self.capacity.slots)?;
-            changes.slots += self.store_slots(slots, wanted);
+        if !tables.slots.is_empty() {
+            let memory = self.slots()?;
+            for (service, wanted) in &tables.slots {
+                let slots = regions.place(*service, wanted.len(), self.capacity.slots)?;
+                changes.slots += store_slots(&memory, slots, wanted);
+            }
         }
         changes.entries += self.store_entries(tables, &regions, key)?;
         changes.backends += self.forget_backends(tables);
@@ -102,24 +106,6 @@ impl Maps {
         forgotten
     }
 
-    /// Writes those slots that differ, one store each.
-    fn store_slots(&mut self, slots: Slots, wanted: &[BackendNumber]) -> usize {
-        let mut changed = 0;
-        for (index, backend) in (slots.base()..).zip(wanted) {
-            let pair = index as usize / 2;
-            let now = SlotPair(self.slots.read::<1>(pair)[0]);
-            let slot = Slot::settled(*backend);
-            if now.slot(index) == slot {
-                continue;
-            }
-            let shift = (index & 1) * 32;
-            let word = now.0 & !(0xffff_ffff << shift) | u64::from(slot.to_word()) << shift;
-            self.slots.write(pair, word);
-            changed += 1;
-        }
-        changed
-    }
-
     /// Where the services that are in the directory have their slots now.
     fn regions(&self) -> Regions {
         let lines = DirectoryLines(&self.directory);
@@ -173,6 +159,24 @@ impl Maps {
         }
         Ok(changed)
     }
+}
+
+/// Writes those slots that differ, one store each.
+fn store_slots(memory: &Memory, slots: Slots, wanted: &[BackendNumber]) -> usize {
+    let mut changed = 0;
+    for (index, backend) in (slots.base()..).zip(wanted) {
+        let pair = index as usize / 2;
+        let now = SlotPair(memory.read::<1>(pair)[0]);
+        let slot = Slot::settled(*backend);
+        if now.slot(index) == slot {
+            continue;
+        }
+        let shift = (index & 1) * 32;
+        let word = now.0 & !(0xffff_ffff << shift) | u64::from(slot.to_word()) << shift;
+        memory.write(pair, word);
+        changed += 1;
+    }
+    changed
 }
 
 /// The regions of the slot array.

@@ -74,7 +74,7 @@ impl Dataplane {
             repeat: packet.repeat,
             ..TestRunOptions::new()
         };
-        let result = self.program()?.test_run(options)?;
+        let result = self.program.test_run(options)?;
         output.truncate(result.data_size_out as usize);
         Ok(Outcome { action: result.return_value, bytes: output, duration: result.duration })
     }

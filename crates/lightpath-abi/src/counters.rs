@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct BackendCounters {
     /// Packets sent to the backend.
     pub packets: u64,
-    /// Their bytes, from the Ethernet header on, without padding and frame check sequence.
+    /// Their bytes as received, from the Ethernet header on, without frame check sequence.
     pub bytes: u64,
     /// Packets of the backend sent back to clients; direct server return bypasses this node and counts none.
     pub reply_packets: u64,

@@ -169,6 +169,10 @@ pub(crate) fn ipv4<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject
 #[inline(always)]
 pub(crate) fn ipv6<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
     let header = ipv6::Header::load(packet, offset)?;
+    if header.source().is_v4() || header.destination().is_v4() {
+        // IPv4-mapped addresses do not travel (RFC 4291, 2.5.5.2), and here they would be taken for IPv4.
+        return Err(Reject::Foreign);
+    }
     let length = header.payload_length() as usize + ipv6::LENGTH;
     if header.version() != 6 {
         return Err(Reason::IpHeader.into());

@@ -1,7 +1,7 @@
 //! Attaching: from a loaded program to packets, and off again.
 
-use std::fs;
-use std::io;
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use aya::Ebpf;
 use aya::programs::links::{FdLink, PinnedLink};
@@ -158,16 +158,21 @@ pub fn check_interfaces(pins: &Pins, interfaces: &[String]) -> Result<(), Error>
 
 fn look(pins: &Pins, name: &str) -> Result<Interface, Error> {
     let interface = Interface::named(name)?;
-    let own = [pins.program(), pins.next_program()]
-        .map(|path| ProgramInfo::from_pin(path).ok().map(|info| info.id()));
+    let own = own_programs(pins);
     match interface.xdp {
-        Some(attached) if !own.contains(&Some(attached.id)) => Err(Error::Foreign {
+        Some(attached) if !own.contains(&attached.id) => Err(Error::Foreign {
             interface: interface.name,
             program: program_name(attached.id),
             id: attached.id,
         }),
         _ => Ok(interface),
     }
+}
+
+/// Ids of the programs that the instance has pinned.
+fn own_programs(pins: &Pins) -> Vec<u32> {
+    let programs = [pins.program(), pins.next_program()];
+    programs.iter().flat_map(ProgramInfo::from_pin).map(|info| info.id()).collect()
 }
 
 fn program_name(id: u32) -> String {
@@ -191,10 +196,22 @@ fn no_native(interface: &Interface, source: ProgramError) -> Error {
     }
 }
 
+/// How long the kernel may take to let go of a link whose last pin is gone.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
 /// Takes an instance off its interfaces and forgets its maps. The interfaces it was on.
 pub fn detach(pins: &Pins) -> Result<Vec<String>, Error> {
     let interfaces = pins.linked_interfaces()?;
+    let own = own_programs(pins);
     pins.remove()?;
+    // The kernel takes the program off after the pin is gone, not with it.
+    let deadline = Instant::now() + LETTING_GO;
+    let attached = |name: &String| {
+        Interface::named(name).is_ok_and(|found| found.xdp.is_some_and(|program| own.contains(&program.id)))
+    };
+    while interfaces.iter().any(attached) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
     Ok(interfaces)
 }
 

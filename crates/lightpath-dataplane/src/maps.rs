@@ -21,8 +21,9 @@ const SLOTS: &str = "SLOTS";
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
 
-/// Words of [`META`]: schema, directory lines, slots, backends, services, and both halves of the hash key.
-type Meta = [u64; 7];
+/// Entries of [`META`]: schema, directory lines, slots, backends, services, and both halves of the hash key. The schema is the
+/// first in every version, so that each can tell that it does not understand another.
+const META_ENTRIES: u32 = 7;
 
 /// The maps of a data plane.
 pub(crate) struct Maps {
@@ -84,7 +85,7 @@ pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 5] {
 /// Writes down what the maps in `directory` were made for.
 pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
     let Spec { capacity, hash_key, .. } = spec;
-    let meta: Meta = [
+    let meta: [u64; META_ENTRIES as usize] = [
         u64::from(SCHEMA),
         capacity.directory.into(),
         capacity.slots.into(),
@@ -93,8 +94,10 @@ pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
         hash_key.start,
         hash_key.multiplier,
     ];
-    let mut map = Array::<MapData, Meta>::create(1, 0).map_err(Error::map(META))?;
-    map.set(0, meta, 0).map_err(Error::map(META))?;
+    let mut map = Array::<MapData, u64>::create(META_ENTRIES, 0).map_err(Error::map(META))?;
+    for (index, word) in (0..).zip(meta) {
+        map.set(index, word, 0).map_err(Error::map(META))?;
+    }
     let path = directory.join(META);
     map.pin(&path).map_err(|source| Error::Pin { path, source: Box::new(source) })
 }
@@ -105,23 +108,18 @@ pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capa
         return Ok(None);
     }
     let map = aya::maps::Map::from_map_data(pinned(directory, META)?).map_err(Error::map(META))?;
-    let map = Array::<MapData, Meta>::try_from(map).map_err(Error::map(META))?;
-    let [schema, lines, slots, backends, services, start, multiplier] =
-        map.get(&0, 0).map_err(Error::map(META))?;
+    let map = Array::<MapData, u64>::try_from(map).map_err(Error::map(META))?;
+    let word = |index| map.get(&index, 0).map_err(Error::map(META));
+    let schema = word(0)?;
     if schema != u64::from(SCHEMA) {
         return Err(Error::Schema { path: directory.to_owned(), found: schema, expected: SCHEMA });
     }
     if !uses(program, directory)? {
         return Ok(None);
     }
-    let size = |words: u64| u32::try_from(words).unwrap_or(0);
-    let capacity = Capacity {
-        services: size(services),
-        backends: size(backends),
-        slots: size(slots),
-        directory: size(lines),
-    };
-    Ok(Some((capacity, HashKey { start, multiplier })))
+    let size = |index| Ok::<u32, Error>(u32::try_from(word(index)?).unwrap_or(0));
+    let capacity = Capacity { directory: size(1)?, slots: size(2)?, backends: size(3)?, services: size(4)? };
+    Ok(Some((capacity, HashKey { start: word(5)?, multiplier: word(6)? })))
 }
 
 /// Whether the pinned program runs on the maps in `directory`. A crash while maps were exchanged may have left others there.

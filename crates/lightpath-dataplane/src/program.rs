@@ -86,8 +86,12 @@ impl Dataplane {
 
     /// Puts the next program in the place of the one before it.
     pub(crate) fn promote_program(&mut self) -> Result<(), Error> {
-        let path = self.pins.program();
-        fs::rename(self.pins.next_program(), &path).map_err(Error::path(&path))
+        let (next, path) = (self.pins.next_program(), self.pins.program());
+        match fs::rename(&next, &path) {
+            // It is there already, from an attachment before this one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renamed => renamed.map_err(Error::path(&path)),
+        }
     }
 }
 

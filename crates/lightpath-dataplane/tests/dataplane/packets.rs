@@ -1,0 +1,96 @@
+//! The program in the kernel does what the packet path does on the host, to the byte and to the counter.
+
+use lightpath_core::host::HostTables;
+use lightpath_dataplane::{Dataplane, TestPacket};
+use lightpath_testkit::cases::{Case, assert_all_hold, cases, contents, run_on_host};
+use lightpath_testkit::node::Node;
+use lightpath_testkit::random::Packets;
+use lightpath_testkit::{action, describe, difference};
+
+use crate::lab::{in_lab, receive};
+use crate::tally::Tally;
+
+/// Generated packets for each seed.
+const PACKETS: usize = 1000;
+const SEEDS: [u64; 8] = [1, 2, 3, 5, 8, 13, 21, 34];
+
+#[test]
+fn every_packet_of_the_table_comes_to_what_is_expected_and_is_counted_as_on_the_host() {
+    in_lab(|lab| {
+        let _receiving = receive();
+        let contents = contents(&lab.node);
+        let dataplane = lab.open(&contents);
+        let mut forwarding = true;
+        assert_all_hold(cases(&lab.node).iter().map(|case| {
+            if case.node.forwarding != forwarding {
+                forwarding = case.node.forwarding;
+                lab.set_forwarding(forwarding);
+            }
+            let before = Tally::of_kernel(&dataplane);
+            check(case, &dataplane)?;
+            let mut tables = contents.host_tables();
+            let _ = run_on_host(&case.packet, &case.node, &mut tables);
+            agree(&Tally::of_kernel(&dataplane).since(&before), &Tally::of_host(&tables))
+                .map_err(|error| format!("{}: {error}", case.what))
+        }));
+    });
+}
+
+fn check(case: &Case, dataplane: &Dataplane) -> Result<(), String> {
+    let outcome = dataplane
+        .test_run(TestPacket { bytes: &case.packet, interface: case.ingress, repeat: 1 })
+        .map_err(|error| format!("{}: {error}", case.what))?;
+    case.check(outcome.action, &outcome.bytes)
+}
+
+fn agree(kernel: &Tally, host: &Tally) -> Result<(), String> {
+    if kernel == host { Ok(()) } else { Err(format!("the kernel counted {kernel:?}, the host {host:?}")) }
+}
+
+#[test]
+fn generated_packets_fare_alike_in_the_kernel_and_on_the_host() {
+    in_lab(|lab| {
+        let _receiving = receive();
+        let contents = contents(&lab.node);
+        let dataplane = lab.open(&contents);
+        let mut tables = contents.host_tables();
+        let runs = SEEDS
+            .iter()
+            .flat_map(|seed| Packets::new(*seed).take(PACKETS).enumerate().map(move |run| (seed, run)));
+        assert_all_hold(runs.map(|(seed, (index, packet))| {
+            fares_alike(&packet, &lab.node, &dataplane, &mut tables)
+                .map_err(|error| format!("seed {seed}, packet {index}: {error}\n{}", describe(&packet)))
+        }));
+        assert_eq!(agree(&Tally::of_kernel(&dataplane), &Tally::of_host(&tables)), Ok(()));
+        assert_everything_happened(&tables);
+    });
+}
+
+/// On either interface, since a packet that leaves by the one it came on is transmitted, not redirected.
+fn fares_alike(
+    packet: &[u8],
+    node: &Node,
+    dataplane: &Dataplane,
+    tables: &mut HostTables,
+) -> Result<(), String> {
+    for ingress in [node.front, node.back] {
+        let outcome = dataplane
+            .test_run(TestPacket { bytes: packet, interface: ingress, repeat: 1 })
+            .map_err(|error| error.to_string())?;
+        let (verdict, expected) = run_on_host(packet, node, tables);
+        if outcome.action != action(verdict, ingress) as u32 {
+            return Err(format!("action {} in the kernel, {verdict:?} on the host", outcome.action));
+        }
+        difference(&expected, &outcome.bytes).map_or(Ok(()), Err)?;
+    }
+    Ok(())
+}
+
+/// Agreement means something only where the packets got somewhere.
+fn assert_everything_happened(tables: &HostTables) {
+    let counted = tables.counted();
+    let forwarded: u64 = counted.backends.values().map(|backend| backend.packets).sum();
+    let replies: u64 = counted.backends.values().map(|backend| backend.reply_packets).sum();
+    let kinds = counted.reasons.iter().filter(|count| **count > 0).count();
+    assert!(forwarded > 1000 && replies > 200 && kinds >= 11, "{counted:?}");
+}

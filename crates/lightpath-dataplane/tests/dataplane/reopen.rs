@@ -1,0 +1,90 @@
+//! A daemon that starts again finds everything where it was.
+
+use lightpath_abi::BackendNumber;
+use lightpath_dataplane::{Capacity, Changes, Dataplane, Interface, Spec, TestPacket, XdpMode};
+use lightpath_testkit::cases::contents;
+use lightpath_testkit::packet::tcp;
+
+use crate::lab::{Lab, in_lab, spec};
+
+/// The number of the only backend of "web".
+const WEB: BackendNumber = 1;
+
+fn front() -> Vec<String> {
+    vec!["front".into()]
+}
+
+fn send(lab: &Lab, dataplane: &Dataplane) {
+    let packet = tcp("198.51.100.10:4000", "203.0.113.10:80").build();
+    dataplane.test_run(TestPacket { bytes: &packet, interface: lab.node.front, repeat: 1 }).unwrap();
+}
+
+fn packets(dataplane: &Dataplane) -> u64 {
+    dataplane.counters().unwrap().backends[&WEB].packets
+}
+
+#[test]
+fn tables_and_counters_go_on_under_the_next_program() {
+    in_lab(|lab| {
+        let contents = contents(&lab.node);
+        let mut first = lab.open(&contents);
+        first.attach(&front(), XdpMode::Native).unwrap();
+        send(lab, &first);
+        let old = first.info().unwrap().id;
+        drop(first);
+
+        let mut second = Dataplane::open(&lab.pins, &spec(&contents)).unwrap();
+        assert_eq!(packets(&second), 1);
+        assert_eq!(second.apply(&contents.image).unwrap(), Changes::default());
+        // The old program runs until the new one takes its place.
+        assert_eq!(Interface::named("front").unwrap().xdp.unwrap().id, old);
+        second.attach(&front(), XdpMode::Native).unwrap();
+        let new = second.info().unwrap().id;
+        assert_ne!(new, old);
+        assert_eq!(Interface::named("front").unwrap().xdp.unwrap().id, new);
+        send(lab, &second);
+        assert_eq!(packets(&second), 2);
+    });
+}
+
+#[test]
+fn maps_that_are_larger_than_asked_for_are_adopted() {
+    in_lab(|lab| {
+        let contents = contents(&lab.node);
+        let mut first = lab.open(&contents);
+        first.attach(&front(), XdpMode::Native).unwrap();
+        let large = first.spec().capacity;
+        let small = Spec { capacity: Capacity { slots: 2048, directory: 512, ..large }, ..spec(&contents) };
+        let mut second = Dataplane::open(&lab.pins, &small).unwrap();
+        assert_eq!(second.spec().capacity, large);
+        assert_eq!(second.apply(&contents.image).unwrap(), Changes::default());
+    });
+}
+
+#[test]
+fn larger_maps_and_another_key_start_afresh_beside_those_in_use() {
+    in_lab(|lab| {
+        let contents = contents(&lab.node);
+        let large = Capacity { slots: 8192, ..spec(&contents).capacity };
+        let grown = Spec { capacity: large, ..spec(&contents) };
+        let rekeyed = Spec { hash_key: lightpath_core::HashKey::from_seed("another"), ..grown };
+        let mut running = lab.open(&contents);
+        running.attach(&front(), XdpMode::Native).unwrap();
+        for next in [grown, rekeyed] {
+            send(lab, &running);
+            let mut fresh = Dataplane::open(&lab.pins, &next).unwrap();
+            let written = fresh.apply(&contents.image).unwrap();
+            assert_eq!(written.entries, contents.image.entries.len());
+            assert_eq!(packets(&fresh), 0);
+            // Until it is attached the maps in use are the old ones.
+            send(lab, &running);
+            assert_eq!(packets(&running), 2);
+            fresh.attach(&front(), XdpMode::Native).unwrap();
+            drop(fresh);
+            running = Dataplane::open(&lab.pins, &next).unwrap();
+            assert_eq!(*running.spec(), next);
+            assert_eq!(running.apply(&contents.image).unwrap(), Changes::default());
+            running.attach(&front(), XdpMode::Native).unwrap();
+        }
+    });
+}

@@ -1,0 +1,161 @@
+//! The table of packets: each with what has to become of it, whoever runs the packet path.
+//!
+//! Expected packets are built from scratch, with checksums of their own, never derived from what went in.
+
+mod dropped;
+mod forwarded;
+mod passed;
+mod replies;
+mod services;
+
+use lightpath_abi::Features;
+use lightpath_core::host::HostTables;
+use lightpath_core::{Reason, SlicePacket, Verdict, forward, parse};
+
+use crate::node::Node;
+use crate::packet::PacketBuilder;
+use crate::{Action, action, describe, difference};
+
+pub use services::contents;
+
+/// A client on the front, IPv4.
+const CLIENT4: &str = "198.51.100.10:4000";
+/// A client on the front, IPv6.
+const CLIENT6: &str = "[2001:db8:1::10]:4000";
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What the row is about.
+    pub what: String,
+    /// The node it happens on.
+    pub node: Node,
+    /// Index of the interface that receives the packet.
+    pub ingress: u32,
+    /// The packet as received.
+    pub packet: Vec<u8>,
+    /// What has to become of it.
+    pub expected: Expected,
+}
+
+/// What has to become of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// The kernel gets it untouched.
+    Pass,
+    /// It ends here, untouched.
+    Drop(Reason),
+    /// It goes on, changed to this.
+    Send(Action, Vec<u8>),
+}
+
+impl Expected {
+    /// The action that the program has to return.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Pass => Action::Pass,
+            Self::Drop(_) => Action::Drop,
+            Self::Send(action, _) => *action,
+        }
+    }
+}
+
+impl Case {
+    fn new(what: impl Into<String>, packet: &PacketBuilder, expected: Expected) -> Self {
+        let node = Node::default();
+        Self { what: what.into(), node, ingress: node.front, packet: packet.build(), expected }
+    }
+
+    fn pass(what: &str, packet: &PacketBuilder) -> Self {
+        Self::new(what, packet, Expected::Pass)
+    }
+
+    fn drop(what: &str, reason: Reason, packet: &PacketBuilder) -> Self {
+        Self::new(what, packet, Expected::Drop(reason))
+    }
+
+    fn send(what: &str, action: Action, packet: &PacketBuilder, sent: &PacketBuilder) -> Self {
+        Self::new(what, packet, Expected::Send(action, sent.build()))
+    }
+
+    /// Received by the back interface, as a backend's packet is.
+    fn by_the_back(mut self) -> Self {
+        self.ingress = self.node.back;
+        self
+    }
+
+    fn without_forwarding(mut self) -> Self {
+        self.node.forwarding = false;
+        self
+    }
+
+    fn with_interfaces_of(mut self, node: &Node) -> Self {
+        self.ingress = if self.ingress == self.node.back { node.back } else { node.front };
+        self.node = Node { forwarding: self.node.forwarding, ..*node };
+        self
+    }
+
+    /// The packet as it has to leave.
+    #[must_use]
+    pub fn expected_packet(&self) -> &[u8] {
+        match &self.expected {
+            Expected::Pass | Expected::Drop(_) => &self.packet,
+            Expected::Send(_, sent) => sent,
+        }
+    }
+
+    /// Runs the row over tables in ordinary memory; an error when it does not come to what is expected.
+    pub fn check_on_host(&self, tables: &mut HostTables) -> Result<(), String> {
+        let (verdict, packet) = run_on_host(&self.packet, &self.node, tables);
+        if let (Expected::Drop(expected), Verdict::Drop(drop)) = (&self.expected, verdict)
+            && drop.reason != *expected
+        {
+            return Err(format!("{}: dropped for {:?} instead of {expected:?}", self.what, drop.reason));
+        }
+        self.check(action(verdict, self.ingress) as u32, &packet)
+    }
+
+    /// Compares what the row expects with what became of its packet: an `XDP_*` action and bytes.
+    pub fn check(&self, action: u32, packet: &[u8]) -> Result<(), String> {
+        let expected = self.expected.action();
+        if action != expected as u32 {
+            return Err(format!(
+                "{}: action {action} instead of {expected:?}\n{}",
+                self.what,
+                describe(&self.packet)
+            ));
+        }
+        difference(self.expected_packet(), packet)
+            .map_or(Ok(()), |text| Err(format!("{}: {text}", self.what)))
+    }
+}
+
+/// Fails with all that went wrong, if anything did.
+#[track_caller]
+pub fn assert_all_hold(results: impl IntoIterator<Item = Result<(), String>>) {
+    let (mut rows, mut failures) = (0, Vec::new());
+    for result in results {
+        rows += 1;
+        failures.extend(result.err());
+    }
+    assert!(failures.is_empty(), "{} of {rows} rows fail\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Takes a packet through the packet path on `node`, whose routes are asked as the kernel's would be: the verdict, and the
+/// packet as it leaves.
+pub fn run_on_host(packet: &[u8], node: &Node, tables: &mut HostTables) -> (Verdict, Vec<u8>) {
+    let mut packet = packet.to_vec();
+    if let Ok(frame) = parse(&SlicePacket(&mut packet), Features::ALL) {
+        tables.route = node.route(frame.destination, frame.length);
+    }
+    let verdict = forward(&mut SlicePacket(&mut packet), tables);
+    (verdict, packet)
+}
+
+/// Every row, on a node with the interfaces of `node`.
+#[must_use]
+pub fn cases(node: &Node) -> Vec<Case> {
+    let rows = [forwarded::cases(), replies::cases(), dropped::cases(), passed::cases()].concat();
+    rows.into_iter().map(|row| row.with_interfaces_of(node)).collect()
+}

@@ -1,0 +1,51 @@
+//! The configuration that the cases run over.
+
+use lightpath_abi::NextHop;
+
+use crate::node::Node;
+use crate::{Contents, Ports, Setup, service};
+
+/// Services of every kind on the node's networks.
+#[must_use]
+pub fn contents(node: &Node) -> Contents {
+    let (back, front) = (node.backend_hop(), node.client_hop());
+    let unresolved = NextHop::default();
+    let vip = "203.0.113.10";
+    let vip6 = "2001:db8:a::10";
+    let setup = Setup::new()
+        .with(service("web", vip, 80).backend("10.0.0.11:8080", back))
+        .with(service("one-armed", vip, 81).backend("198.51.100.21:81", front))
+        .with(service("dns", vip, 53).udp().backend("10.0.0.13:5353", back))
+        .with(service("direct", vip, 443).dsr().backend("10.0.0.14", back))
+        .with(service("voice", vip, 10_000..=19_999).udp().dsr().backend("10.0.0.15", back))
+        .with(service("media", vip, 30_001..=30_006).udp().backend("10.0.0.16", back))
+        .with(service("web6", vip6, 80).backend("[fd00::11]:8080", back))
+        .with(service("dns6", vip6, 53).udp().backend("[fd00::13]:5353", back))
+        .with(service("direct6", vip6, 443).dsr().backend("fd00::14", back))
+        // One VIP, three services: the fewer ports, the closer the match.
+        .with(service("any", "203.0.113.20", Ports::Any).dsr().backend("10.0.0.17", front))
+        .with(service("some", "203.0.113.20", 8000..=8999).backend("10.0.0.18", back))
+        .with(service("one", "203.0.113.20", 8443).backend("10.0.0.19:443", back))
+        .with(service("empty", vip, 90).slots(&[0, 0, 0]))
+        .with(service("unresolved", vip, 91).backend("10.0.0.20:91", unresolved))
+        .with(service("stale", vip, 92).backend("10.0.0.21:92", back))
+        .with(spread("spread", vip, 93, node))
+        .with(spread("sticky", vip, 94, node).sticky())
+        .with(spread("sticky-datagrams", vip, 94, node).udp().dsr().sticky());
+    let mut contents = setup.contents();
+    // As if the service's old backend number had been given to another service already.
+    let (web, stale) = (contents.service("web"), contents.service("stale"));
+    for backend in contents.image.backends.values_mut() {
+        if backend.service == stale {
+            backend.service = web;
+        }
+    }
+    contents
+}
+
+/// A service of five backends whose addresses end in its port's last digits.
+fn spread(name: &str, vip: &str, port: u16, node: &Node) -> crate::Service {
+    (1..=5).fold(service(name, vip, port), |service, host| {
+        service.backend(&format!("10.0.{port}.{host}:80"), node.backend_hop())
+    })
+}

@@ -1,0 +1,108 @@
+//! The node that the cases run on: two interfaces, their neighbours, and what its routing comes to.
+//!
+//! ```text
+//! clients  198.51.100.0/24, 2001:db8:1::/64   --- front   node   back ---   backends  10.0.0.0/24, fd00::/64
+//! ```
+//!
+//! A test of the kernel's data plane sets this up for real; on the host [`Node::route`] answers as that kernel does.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use lightpath_abi::{Address, NextHop};
+use lightpath_core::{Reason, Route};
+
+/// MAC address of the client and router on the front.
+pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 1, 0x10];
+/// MAC address of the front interface.
+pub const FRONT_MAC: [u8; 6] = [2, 0, 0, 0, 1, 0x01];
+/// MAC address of the back interface.
+pub const BACK_MAC: [u8; 6] = [2, 0, 0, 0, 2, 0x01];
+/// MAC address of every backend.
+pub const BACKEND_MAC: [u8; 6] = [2, 0, 0, 0, 2, 0x11];
+
+/// Addresses of the front interface.
+pub const FRONT: [&str; 2] = ["198.51.100.1/24", "2001:db8:1::1/64"];
+/// Addresses of the back interface.
+pub const BACK: [&str; 2] = ["10.0.0.1/24", "fd00::1/64"];
+/// The neighbours on the front whose MAC address is known.
+pub const CLIENTS: [&str; 2] = ["198.51.100.10", "2001:db8:1::10"];
+/// Prefixes that are routed to nowhere.
+pub const BLACKHOLES: [&str; 2] = ["192.0.2.0/24", "2001:db8:dead::/48"];
+/// Prefixes that are routed by way of the client with a smaller MTU, and that MTU.
+pub const NARROW: [(&str, u16); 2] = [("198.19.0.0/24", 600), ("2001:db8:beef::/48", 1280)];
+
+/// MTU of both interfaces.
+const MTU: u16 = 1500;
+
+/// The node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Index of the interface to the clients.
+    pub front: u32,
+    /// Index of the interface to the backends.
+    pub back: u32,
+    /// Whether it forwards packets at all.
+    pub forwarding: bool,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { front: 2, back: 3, forwarding: true }
+    }
+}
+
+impl Node {
+    /// To the client, or to what is behind it.
+    #[must_use]
+    pub fn client_hop(&self) -> NextHop {
+        NextHop { mac: CLIENT_MAC, source_mac: FRONT_MAC, interface: self.front }
+    }
+
+    /// To a backend.
+    #[must_use]
+    pub fn backend_hop(&self) -> NextHop {
+        NextHop { mac: BACKEND_MAC, source_mac: BACK_MAC, interface: self.back }
+    }
+
+    /// Where the node forwards a packet of `length` bytes, in the order in which `bpf_fib_lookup` looks.
+    #[must_use]
+    pub fn route(&self, destination: Address, length: u16) -> Route {
+        if !self.forwarding {
+            return Route::Refused(Reason::ForwardingOff);
+        }
+        match destination.to_ip() {
+            IpAddr::V4(address) => self.route4(address, length),
+            IpAddr::V6(address) => self.route6(address, length),
+        }
+    }
+
+    fn route4(&self, destination: Ipv4Addr, length: u16) -> Route {
+        match destination.octets() {
+            // Its own addresses, and the broadcast addresses of its networks.
+            [198, 51, 100, 1 | 255] | [10, 0, 0, 1 | 255] => Route::NotForwarded,
+            [192, 0, 2, _] => Route::Refused(Reason::NoRoute),
+            [198, 51, 100, _] | [10, 0, 0, _] if length > MTU => Route::Refused(Reason::TooBig),
+            [198, 19, 0, _] if length > NARROW[0].1 => Route::Refused(Reason::TooBig),
+            [198, 51, 100, 10] | [198, 19, 0, _] => Route::Via(self.client_hop()),
+            [198, 51, 100, _] | [10, 0, 0, _] => Route::Unresolved,
+            _ => Route::NotForwarded,
+        }
+    }
+
+    fn route6(&self, destination: Ipv6Addr, length: u16) -> Route {
+        match destination.segments() {
+            // Its own addresses, and the anycast address that routers answer to (RFC 4291, 2.6.1).
+            [0x2001, 0xdb8, 1, 0, 0, 0, 0, 0 | 1] | [0xfd00, 0, 0, 0, 0, 0, 0, 0 | 1] => Route::NotForwarded,
+            [0x2001, 0xdb8, 0xdead, ..] => Route::Refused(Reason::NoRoute),
+            [0x2001, 0xdb8, 1, 0, ..] | [0xfd00, 0, 0, 0, ..] if length > MTU => {
+                Route::Refused(Reason::TooBig)
+            }
+            [0x2001, 0xdb8, 0xbeef, ..] if length > NARROW[1].1 => Route::Refused(Reason::TooBig),
+            [0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x10] | [0x2001, 0xdb8, 0xbeef, ..] => {
+                Route::Via(self.client_hop())
+            }
+            [0x2001, 0xdb8, 1, 0, ..] | [0xfd00, 0, 0, 0, ..] => Route::Unresolved,
+            _ => Route::NotForwarded,
+        }
+    }
+}

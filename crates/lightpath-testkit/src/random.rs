@@ -1,0 +1,151 @@
+//! Packets that nobody thought of, from a seed.
+
+use fastrand::Rng;
+
+use crate::packet::{ACK, PacketBuilder, SYN, tcp, udp};
+
+/// Packets of one seed, one after another: well-formed ones, damaged ones and noise.
+///
+/// Addresses and ports are mostly those that [`cases::contents`](crate::cases::contents) knows, so that most packets get
+/// beyond the first question asked of them.
+#[derive(Clone, Debug)]
+pub struct Packets(Rng);
+
+const CLIENTS4: [&str; 6] =
+    ["198.51.100.10", "198.51.100.99", "198.19.0.7", "192.0.2.7", "198.18.0.1", "198.51.100.1"];
+const CLIENTS6: [&str; 6] = [
+    "2001:db8:1::10",
+    "2001:db8:1::99",
+    "2001:db8:beef::7",
+    "2001:db8:dead::7",
+    "2001:db8:ffff::1",
+    "2001:db8:1::1",
+];
+const SERVICES4: [&str; 14] = [
+    "203.0.113.10:80",
+    "203.0.113.10:81",
+    "203.0.113.10:53",
+    "203.0.113.10:443",
+    "203.0.113.10:15000",
+    "203.0.113.10:30003",
+    "203.0.113.10:90",
+    "203.0.113.10:91",
+    "203.0.113.10:92",
+    "203.0.113.10:93",
+    "203.0.113.10:94",
+    "203.0.113.20:8443",
+    "203.0.113.20:8500",
+    "203.0.113.20:5",
+];
+const SERVICES6: [&str; 4] =
+    ["[2001:db8:a::10]:80", "[2001:db8:a::10]:53", "[2001:db8:a::10]:443", "[2001:db8:a::10]:81"];
+const BACKENDS4: [&str; 7] = [
+    "10.0.0.11:8080",
+    "10.0.0.13:5353",
+    "10.0.0.16:30003",
+    "10.0.0.18:8500",
+    "10.0.0.19:443",
+    "10.0.93.4:80",
+    "10.0.0.14:443",
+];
+const BACKENDS6: [&str; 3] = ["[fd00::11]:8080", "[fd00::13]:5353", "[fd00::14]:443"];
+
+impl Packets {
+    /// The packets of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(Rng::with_seed(seed))
+    }
+
+    /// A packet that any network would carry, between endpoints of which one is known.
+    pub fn well_formed(&mut self) -> PacketBuilder {
+        let rng = &mut self.0;
+        let v4 = rng.bool();
+        let port = rng.u16(..);
+        let known = rng.usize(..64);
+        let client =
+            |client: &str| if v4 { format!("{client}:{port}") } else { format!("[{client}]:{port}") };
+        let client = if v4 { client(CLIENTS4[known % 6]) } else { client(CLIENTS6[known % 6]) };
+        let (services, backends): (&[&str], &[&str]) =
+            if v4 { (&SERVICES4, &BACKENDS4) } else { (&SERVICES6, &BACKENDS6) };
+        let (source, destination) = if rng.u8(..4) > 0 {
+            (client.as_str(), services[known % services.len()])
+        } else {
+            (backends[known % backends.len()], client.as_str())
+        };
+        let packet = if rng.bool() {
+            tcp(source, destination).flags(if rng.bool() { SYN } else { ACK })
+        } else {
+            udp(source, destination)
+        };
+        self.decorated(packet, v4)
+    }
+
+    fn decorated(&mut self, mut packet: PacketBuilder, v4: bool) -> PacketBuilder {
+        let rng = &mut self.0;
+        match rng.u8(..6) {
+            0 => packet = packet.vlan(rng.u16(..4096)),
+            1 => packet = packet.qinq(rng.u16(..4096), rng.u16(..4096)),
+            _ => {}
+        }
+        match rng.u8(..8) {
+            0 if v4 => packet = packet.ip_options(&vec![1; usize::from(rng.u8(1..=10)) * 4]),
+            0 => packet = packet.hop_by_hop(rng.u8(1..4)),
+            1 if !v4 => packet = packet.destination_options(rng.u8(1..4)).routing(rng.u8(..2)),
+            2 => packet = packet.fragment(rng.u16(..3), rng.bool()),
+            _ => {}
+        }
+        if rng.u8(..10) == 0 {
+            packet = packet.ttl(rng.u8(..3));
+        }
+        let longest = [8, 64, 1300][rng.usize(..3)];
+        let mut payload = vec![0; rng.usize(..longest)];
+        rng.fill(&mut payload);
+        packet.tos(rng.u8(..)).payload(&payload).padding(rng.usize(..8))
+    }
+
+    /// A packet that was well-formed until a few of its bytes changed, or its end went missing.
+    pub fn damaged(&mut self) -> Vec<u8> {
+        let mut packet = self.well_formed().build();
+        let rng = &mut self.0;
+        let headers = packet.len().min(90);
+        for _ in 0..rng.u8(1..4) {
+            // The MAC addresses are nobody's business; from the EtherType on every byte is.
+            packet[rng.usize(12..headers)] = match rng.u8(..4) {
+                0 => 0,
+                1 => 0xff,
+                _ => rng.u8(..),
+            };
+        }
+        if rng.u8(..4) == 0 {
+            packet.truncate(rng.usize(14..packet.len()));
+        }
+        packet
+    }
+
+    /// Noise of at least an Ethernet header, often with the EtherType of IP.
+    pub fn noise(&mut self) -> Vec<u8> {
+        let rng = &mut self.0;
+        let mut packet = vec![0; rng.usize(14..200)];
+        rng.fill(&mut packet);
+        match rng.u8(..4) {
+            0 => packet[12..14].copy_from_slice(&[0x08, 0x00]),
+            1 => packet[12..14].copy_from_slice(&[0x86, 0xdd]),
+            _ => {}
+        }
+        packet
+    }
+}
+
+impl Iterator for Packets {
+    type Item = Vec<u8>;
+
+    /// Half of them well-formed, three in eight damaged, the rest noise.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        Some(match self.0.u8(..8) {
+            0..=3 => self.well_formed().build(),
+            4..=6 => self.damaged(),
+            _ => self.noise(),
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! A small load balancer written down as services and backends, and the tables it comes to.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use lightpath_abi::{
+    Address, Backend, BackendNumber, Entry, Features, Forward, NextHop, Role, ServiceIndex, Tag,
+};
+use lightpath_core::host::{HostTables, Image};
+use lightpath_core::wire::{TCP, UDP};
+use lightpath_core::{HashKey, Parameters};
+
+use crate::{Ports, Prefix};
+
+/// Lines of the directory, unless a test needs more.
+const DIRECTORY_LINES: u32 = 1024;
+
+/// Services in the order in which they were added.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    services: Vec<Service>,
+    seed: String,
+    features: Features,
+}
+
+/// A service that is being described, `nat` over TCP unless told.
+#[derive(Clone, Debug)]
+pub struct Service {
+    name: String,
+    vip: Address,
+    ports: Ports,
+    protocol: u8,
+    forward: Forward,
+    sticky: bool,
+    backends: Vec<(Address, u16, NextHop)>,
+    slots: Option<Vec<usize>>,
+}
+
+/// What a [`Setup`] comes to: parameters of the program, and the tables that go with them.
+///
+/// Services are numbered from 1 in their order; backends are numbered from 1 through all services.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// What the program is loaded with.
+    pub parameters: Parameters,
+    /// What it looks up.
+    pub image: Image,
+    names: Vec<String>,
+}
+
+/// A service of this VIP and these ports.
+#[must_use]
+pub fn service(name: &str, vip: &str, ports: impl Into<Ports>) -> Service {
+    Service {
+        name: name.into(),
+        vip: address(vip),
+        ports: ports.into(),
+        protocol: TCP,
+        forward: Forward::Nat,
+        sticky: false,
+        backends: Vec::new(),
+        slots: None,
+    }
+}
+
+fn address(text: &str) -> Address {
+    text.parse::<IpAddr>().unwrap_or_else(|_| panic!("{text:?} is no address")).into()
+}
+
+impl Service {
+    /// UDP instead of TCP.
+    #[must_use]
+    pub fn udp(mut self) -> Self {
+        self.protocol = UDP;
+        self
+    }
+
+    /// Direct server return instead of `nat`.
+    #[must_use]
+    pub fn dsr(mut self) -> Self {
+        self.forward = Forward::Dsr;
+        self
+    }
+
+    /// A client's flows all go to one backend.
+    #[must_use]
+    pub fn sticky(mut self) -> Self {
+        self.sticky = true;
+        self
+    }
+
+    /// A backend, as "address:port", or as "address" when packets keep the client's port.
+    #[must_use]
+    pub fn backend(mut self, at: &str, hop: NextHop) -> Self {
+        let (address, port) = match at.parse::<SocketAddr>() {
+            Ok(at) => (at.ip().into(), at.port()),
+            Err(_) => (address(at), 0),
+        };
+        self.backends.push((address, port, hop));
+        self
+    }
+
+    /// The backend of each slot, by its place in the order in which they were added, from 1; 0 is none. Unless told, 61 slots
+    /// are dealt out in turn.
+    #[must_use]
+    pub fn slots(mut self, slots: &[usize]) -> Self {
+        self.slots = Some(slots.to_vec());
+        self
+    }
+
+    /// The backend number of each slot when this service's first backend has number `first`.
+    fn numbered_slots(&self, first: BackendNumber) -> Vec<BackendNumber> {
+        let number = |place: usize| match place {
+            0 => 0,
+            place => first + BackendNumber::try_from(place - 1).expect("few backends"),
+        };
+        match &self.slots {
+            Some(slots) => slots.iter().copied().map(number).collect(),
+            None => (0..61).map(|slot| number(slot % self.backends.len().max(1) + 1)).collect(),
+        }
+    }
+
+    fn tag(&self, role: Role, prefix: Prefix) -> Tag {
+        Tag::new(role, self.protocol, prefix.port, prefix.bits)
+    }
+
+    fn features(&self) -> Features {
+        let single = matches!(self.ports, Ports::One(_));
+        let family = if self.vip.is_v4() { Features::IPV4 } else { Features::IPV6 };
+        let forward = match self.forward {
+            Forward::Nat => Features::NAT,
+            Forward::Dsr => Features::DSR,
+        };
+        let sticky = if self.sticky { Features::STICKY } else { Features::default() };
+        family | forward | sticky | if single { Features::default() } else { Features::PORT_RANGES }
+    }
+
+    fn entries(&self, service: ServiceIndex) -> impl Iterator<Item = Entry> {
+        self.ports.prefixes().into_iter().map(move |prefix| Entry {
+            address: self.vip,
+            tag: self.tag(Role::Service, prefix),
+            service,
+            forward: self.forward as u8,
+            sticky: self.sticky.into(),
+            ..Entry::default()
+        })
+    }
+
+    /// The entries by which replies of a `nat` backend are undone.
+    fn replies(
+        &self,
+        service: ServiceIndex,
+        number: BackendNumber,
+        address: Address,
+        port: u16,
+    ) -> Vec<Entry> {
+        let prefixes = if port == 0 { self.ports.prefixes() } else { vec![Prefix { port, bits: 16 }] };
+        let vip_port = match self.ports {
+            Ports::One(vip_port) => vip_port,
+            Ports::Range(_) | Ports::Any if port == 0 => 0,
+            _ => panic!("{}: which of its ports a reply came to could not be told", self.name),
+        };
+        let reply = |prefix| Entry {
+            address,
+            tag: self.tag(Role::Reply, prefix),
+            service,
+            vip: self.vip,
+            vip_port,
+            backend: number,
+            ..Entry::default()
+        };
+        prefixes.into_iter().map(reply).collect()
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { services: Vec::new(), seed: "testkit".into(), features: Features::VLAN }
+    }
+}
+
+impl Setup {
+    /// No services yet; tagged packets are looked into.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more service.
+    #[must_use]
+    pub fn with(mut self, service: Service) -> Self {
+        self.services.push(service);
+        self
+    }
+
+    /// Another seed of the flow hash.
+    #[must_use]
+    pub fn seed(mut self, seed: &str) -> Self {
+        self.seed = seed.into();
+        self
+    }
+
+    /// Tagged packets are passed on without a look.
+    #[must_use]
+    pub fn without_vlan(mut self) -> Self {
+        self.features = Features::default();
+        self
+    }
+
+    /// The tables.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        let mut features = self.features;
+        let mut port_prefixes = 0;
+        let mut image = Image::default();
+        let mut next: BackendNumber = 1;
+        for (index, service) in (1..).zip(&self.services) {
+            features = features | service.features();
+            for prefix in service.ports.prefixes() {
+                port_prefixes |= (1 << prefix.bits) & 0xffff;
+            }
+            image.entries.extend(service.entries(index));
+            let vip = Entry { address: service.vip, tag: Tag::VIP, ..Entry::default() };
+            if !image.entries.contains(&vip) {
+                image.entries.push(vip);
+            }
+            image.slots.insert(index, service.numbered_slots(next));
+            for (address, port, hop) in &service.backends {
+                if service.forward == Forward::Nat {
+                    image.entries.extend(service.replies(index, next, *address, *port));
+                }
+                let backend = Backend {
+                    address: *address,
+                    hops: [*hop, NextHop::default()],
+                    service: index,
+                    port: *port,
+                    ..Backend::default()
+                };
+                image.backends.insert(next, backend);
+                next += 1;
+            }
+        }
+        let parameters = Parameters {
+            features,
+            directory_mask: DIRECTORY_LINES - 1,
+            port_prefixes,
+            hash_key: HashKey::from_seed(&self.seed),
+        };
+        let names = self.services.iter().map(|service| service.name.clone()).collect();
+        Contents { parameters, image, names }
+    }
+}
+
+impl Contents {
+    /// The tables in ordinary memory.
+    #[must_use]
+    pub fn host_tables(&self) -> HostTables {
+        let Image { entries, backends, slots } = &self.image;
+        HostTables::new(self.parameters, entries, backends.clone(), slots).expect("the directory has room")
+    }
+
+    /// The number of the service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> ServiceIndex {
+        let place = self.names.iter().position(|known| known == name);
+        let place = place.unwrap_or_else(|| panic!("there is no service {name}"));
+        ServiceIndex::try_from(place + 1).expect("few services")
+    }
+
+    /// The backends of a service, by number.
+    #[must_use]
+    pub fn backends(&self, name: &str) -> BTreeMap<BackendNumber, Backend> {
+        let service = self.service(name);
+        let backends = self.image.backends.iter().filter(|(_, backend)| backend.service == service);
+        backends.map(|(number, backend)| (*number, *backend)).collect()
+    }
+}

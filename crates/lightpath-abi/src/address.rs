@@ -7,8 +7,21 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute};
 ///
 /// One width for both families keeps keys and values of one shape. Comparing costs two instructions, and a family
 /// cannot be mistaken for the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
 #[repr(C)]
 pub struct Address {
     /// The first eight octets as a number; 0 in IPv4.

@@ -40,8 +40,21 @@ pub struct Entry {
 const _: () = assert!(size_of::<Entry>() == 64);
 
 /// Port, protocol and role of an [`Entry`] in one word; 0 marks an empty line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
 #[repr(transparent)]
 pub struct Tag(pub u32);
 

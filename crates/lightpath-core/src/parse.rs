@@ -45,7 +45,7 @@ pub struct Frame {
 pub enum Reject {
     /// Nothing Lightpath balances: another protocol, or too short to say.
     Foreign,
-    /// It cannot be forwarded, for this reason; whether that matters depends on whose packet it is, see [`destination`].
+    /// It cannot be forwarded, for this reason; whether that matters depends on whose packet it is.
     Malformed(Reason),
 }
 

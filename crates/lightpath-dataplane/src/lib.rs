@@ -26,6 +26,7 @@ pub use attach::{Attachment, PassProgram, XdpMode, attach_pass, check_interfaces
 pub use counters::Counters;
 pub use error::Error;
 pub use interface::{AttachedProgram, Interface, Mode};
+pub use memory::release_memory;
 pub use pins::Pins;
 pub use program::{Dataplane, ProgramFigures};
 pub use spec::{Capacity, Spec};

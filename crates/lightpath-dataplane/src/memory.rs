@@ -72,9 +72,9 @@ impl Drop for Memory {
     }
 }
 
-/// Gives memory that was freed back to the system, at once. Loading takes twenty megabytes for a moment, of which the
-/// allocator would keep some for ever.
-pub(crate) fn give_back() {
+/// Gives memory that was freed back to the system, at once. Loading takes twenty megabytes for a moment and building tables a
+/// few, of which the allocator would keep some for ever.
+pub fn release_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: takes a number, touches only memory that nothing refers to, and may be called from any thread.
     unsafe {

@@ -8,7 +8,6 @@ use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 
 use crate::maps::{self, Maps};
-use crate::memory;
 use crate::object::{BALANCER, OBJECT};
 use crate::pins::{Generation, Pins};
 use crate::{Changes, Counters, Error, Spec, Tables};
@@ -46,7 +45,6 @@ impl Dataplane {
         }
         let maps = Maps::open(&directory, spec.capacity)?;
         // The object that was loaded is many times the size of what is needed of it from now on.
-        memory::give_back();
         let program = Xdp::from_pin(pins.next_program(), XdpAttachType::Interface)?;
         Ok(Self { pins: pins.clone(), spec, program, maps, generation })
     }

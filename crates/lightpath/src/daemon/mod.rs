@@ -20,7 +20,7 @@ use lightpath_control::model::Config;
 use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{Condition, Hops, Reconciler};
 use lightpath_core::HashKey;
-use lightpath_dataplane::{Capacity, Dataplane, Spec, check_interfaces};
+use lightpath_dataplane::{Capacity, Dataplane, Spec, check_interfaces, release_memory};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -97,6 +97,7 @@ impl Daemon {
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         host.announce(reconciler.config(), &interfaces).await?;
         let rates = Rates::new(kernel.0.counters()?);
+        release_memory();
         info!(
             services = reconciler.config().services.len(),
             backends = addresses.len(),
@@ -134,6 +135,7 @@ impl Daemon {
         match self.reconciler.reconcile(&hops, &mut self.kernel) {
             Ok(changes) => {
                 info!(backends = changes.backends, slots = changes.slots, "next hops changed");
+                release_memory();
                 if conditions(&self.reconciler) != before {
                     log_unresolved(&self.reconciler);
                 }

@@ -29,15 +29,21 @@ impl Dataplane {
     /// otherwise fresh ones stand ready beside them until [`attach`](Self::attach).
     pub fn open(pins: &Pins, spec: &Spec) -> Result<Self, Error> {
         pins.make()?;
-        let current = pins.maps(Generation::Current);
-        let found = maps::described(&current, &pins.program())?;
-        let adopted = found.filter(|(capacity, key)| capacity.holds(spec.capacity) && *key == spec.hash_key);
-        let (generation, spec) = if let Some((capacity, _)) = adopted {
-            (Generation::Current, Spec { capacity, ..*spec })
-        } else {
-            pins.make_next_maps()?;
-            (Generation::Next, *spec)
-        };
+        let found = maps::described(&pins.maps(Generation::Current), &pins.program())?;
+        match found.filter(|(capacity, key)| capacity.holds(spec.capacity) && *key == spec.hash_key) {
+            Some((capacity, _)) => Self::load(pins, Spec { capacity, ..*spec }, Generation::Current),
+            None => Self::open_fresh(pins, spec),
+        }
+    }
+
+    /// Loads the program for `spec` over fresh maps, whatever is pinned. Counters start at 0 again.
+    pub fn open_fresh(pins: &Pins, spec: &Spec) -> Result<Self, Error> {
+        pins.make()?;
+        pins.make_next_maps()?;
+        Self::load(pins, *spec, Generation::Next)
+    }
+
+    fn load(pins: &Pins, spec: Spec, generation: Generation) -> Result<Self, Error> {
         let directory = pins.maps(generation);
         load(pins, &directory, &spec)?;
         if generation == Generation::Next {

@@ -11,6 +11,7 @@ mod daemon;
 mod demo;
 mod instance;
 mod logging;
+mod root;
 mod status;
 
 use std::process::ExitCode;

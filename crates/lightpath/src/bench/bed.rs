@@ -10,9 +10,8 @@ use lightpath_control::hops::{Hop, NextHop};
 use lightpath_control::reconcile::{Hops, Reconciler};
 use lightpath_core::wire::{TCP, UDP, ethernet};
 use lightpath_dataplane::bench::{Stopwatch, Traffic};
-use lightpath_dataplane::{Dataplane, Pins};
+use lightpath_dataplane::{Dataplane, Pins, ProgramFigures};
 
-use super::report::ProgramReport;
 use crate::daemon::{Kernel, spec};
 
 /// A row of the table.
@@ -110,15 +109,10 @@ impl Bed {
     }
 
     /// The IPv4 `nat` program.
-    pub(super) fn program(&self) -> Result<ProgramReport> {
+    pub(super) fn program(&self) -> Result<ProgramFigures> {
         let kernel =
             self.balancers.get(&Configuration::Nat4).ok_or_else(|| anyhow!("no balancer for nat"))?;
-        let figures = kernel.0.info()?;
-        Ok(ProgramReport {
-            verified_instructions: figures.verified_instructions,
-            translated_bytes: figures.translated_bytes,
-            jited_bytes: figures.jited_bytes,
-        })
+        Ok(kernel.0.info()?)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
+use lightpath_dataplane::ProgramFigures;
 use serde::Serialize;
 
 use super::bed::Row;
@@ -44,6 +45,16 @@ pub(super) struct Figures {
     pub(super) median_ns: f64,
     /// Median over the rounds of the cost divided by the floor's of the same round.
     pub(super) times_floor: f64,
+}
+
+impl From<ProgramFigures> for ProgramReport {
+    fn from(figures: ProgramFigures) -> Self {
+        Self {
+            verified_instructions: figures.verified_instructions,
+            translated_bytes: figures.translated_bytes,
+            jited_bytes: figures.jited_bytes,
+        }
+    }
 }
 
 impl Figures {

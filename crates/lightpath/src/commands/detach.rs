@@ -6,10 +6,11 @@ use serde_json::json;
 
 use crate::api;
 use crate::instance::Instance;
+use crate::root::require_root;
 
 /// `lightpath detach`: takes the data plane off and undoes what was changed on the host.
 pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
-    super::require_root("lightpath detach")?;
+    require_root("lightpath detach")?;
     if api::is_served(&instance.socket) {
         bail!(
             "the daemon of instance {} is running and would attach again; stop it first (systemctl stop lightpath, or SIGTERM)",

@@ -7,7 +7,7 @@ mod status;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::cli::{Cli, Command};
 use crate::instance::Instance;
@@ -47,12 +47,4 @@ fn chain(error: &anyhow::Error) -> String {
             format!("{text}: {cause}")
         }
     })
-}
-
-/// Most of what this program does needs root.
-pub(crate) fn require_root(what: &str) -> Result<()> {
-    if !nix::unistd::geteuid().is_root() {
-        bail!("{what} needs root: it loads BPF programs and changes network interfaces; try sudo");
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@ use lightpath_control::config::{self, LoadError};
 use crate::daemon;
 use crate::instance::Instance;
 use crate::logging;
+use crate::root::require_root;
 
 /// `lightpath run`: the daemon.
 pub(crate) fn run(file: &Path, instance: Instance) -> Result<ExitCode> {
@@ -18,7 +19,7 @@ pub(crate) fn run(file: &Path, instance: Instance) -> Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    super::require_root("lightpath run")?;
+    require_root("lightpath run")?;
     logging::start();
     // One thread: the daemon mostly waits, and every thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;

@@ -18,9 +18,11 @@ use anyhow::{Context, Result};
 use lightpath_control::hops::{Hop, Watcher};
 use lightpath_control::model::Config;
 use lightpath_control::plan::Requirements;
-use lightpath_control::reconcile::{Condition, Hops, Reconciler};
+use lightpath_control::reconcile::{self, Condition, Hops, Reconciler};
 use lightpath_core::HashKey;
-use lightpath_dataplane::{Capacity, Dataplane, Spec, check_interfaces, release_memory};
+use lightpath_dataplane::{
+    Capacity, Dataplane, Error as DataplaneError, Spec, check_interfaces, release_memory,
+};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -76,7 +78,8 @@ impl Daemon {
         let node = config.node.clone();
         check_interfaces(&instance.pins, &node.interfaces)?;
         let mut host = Host::open(&instance.ledger)?;
-        let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec(&config))?);
+        let spec = spec(&config);
+        let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
         let addresses = backend_addresses(&config);
         let (targets, targets_in) = watch::channel(addresses.clone());
@@ -91,7 +94,15 @@ impl Daemon {
 
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
         let known = hops.borrow_and_update().clone();
-        reconciler.reconcile(&known, &mut kernel).context("cannot fill the tables")?;
+        let mut filled = reconciler.reconcile(&known, &mut kernel);
+        if let Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) = filled {
+            info!(
+                "{full}: what runs and what is to run do not fit side by side, so fresh tables replace the old ones"
+            );
+            kernel = Kernel(Dataplane::open_fresh(&instance.pins, &spec)?);
+            filled = reconciler.reconcile(&known, &mut kernel);
+        }
+        filled.context("cannot fill the tables")?;
         log_unresolved(&reconciler);
         host.prepare(reconciler.config())?;
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;

@@ -16,7 +16,7 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Demo;
-use crate::commands::require_root;
+use crate::root::require_root;
 use bed::Bed;
 use report::Report;
 

@@ -31,8 +31,10 @@ pub struct Backend {
     pub service: ServiceIndex,
     /// Its port; 0 keeps the port the client used.
     pub port: u16,
+    /// 1 while it can serve its flows; 0 moves them at once.
+    pub serving: u8,
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
 }
 
 const _: () = assert!(size_of::<NextHop>() == 16);

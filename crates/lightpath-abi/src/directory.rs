@@ -33,8 +33,12 @@ pub struct Entry {
     pub forward: u8,
     /// Service: 1 when only the source address is hashed.
     pub sticky: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// Service: when some of its slots last began to move, in seconds of the monotonic clock.
+    pub moved: u32,
     /// Zero; fills the cache line.
-    pub reserved: [u8; 10],
+    pub reserved_end: [u8; 4],
 }
 
 const _: () = assert!(size_of::<Entry>() == 64);

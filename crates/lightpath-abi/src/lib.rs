@@ -11,6 +11,7 @@ mod backend;
 mod counters;
 mod directory;
 mod features;
+mod flow;
 mod slot;
 
 pub use address::Address;
@@ -18,6 +19,7 @@ pub use backend::{Backend, BackendNumber, NextHop};
 pub use counters::{BackendCounters, ServiceCounters};
 pub use directory::{Entry, FILTER_WORDS, Forward, Role, ServiceIndex, Slots, Tag};
 pub use features::Features;
+pub use flow::{FLOW_WAYS, Flow, FlowTable, IDLE_TIMEOUT, UDP_LEARN};
 pub use slot::{Slot, SlotPair};
 
 /// Version of everything in this crate. Pinned maps of another version are not touched.

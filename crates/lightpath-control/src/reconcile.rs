@@ -173,6 +173,7 @@ fn backend_entry(service: ServiceIndex, backend: &Backend, hop: Option<&Hop>) ->
         hops: [next_hop; 2],
         service,
         port: backend.port.unwrap_or(0),
+        serving: u8::from(next_hop.interface != 0),
         ..BackendEntry::default()
     }
 }

@@ -3,6 +3,7 @@
 use lightpath_abi::{Entry, Features, Forward, Role, Tag};
 
 use crate::directory::{find, may_be_vip, may_reply, search};
+use crate::moving::follow;
 use crate::parse::{Link, destination};
 use crate::{
     Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reject, Rewrite, Route, RouteQuery,
@@ -51,18 +52,22 @@ pub(crate) fn decide_rejected<P: Packet, T: Tables>(
 fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict {
     let drop = |reason| Verdict::Drop(Drop { reason, service: service.service });
     let parameters = tables.parameters();
-    let hash = if parameters.features.has(Features::STICKY) && service.sticky != 0 {
+    let hash = FlowHash::of_flow(parameters.hash_key, frame);
+    let placing = if parameters.features.has(Features::STICKY) && service.sticky != 0 {
         FlowHash::of_source(parameters.hash_key, frame)
     } else {
-        FlowHash::of_flow(parameters.hash_key, frame)
+        hash
     };
-    let Some(slot) = tables.slot(hash.slot(service.slots)) else {
+    let index = placing.slot(service.slots);
+    let Some(slot) = tables.slot(index) else {
         return drop(Reason::StaleSlot);
     };
-    if slot.current == 0 {
+    let number =
+        if slot.previous == 0 { slot.current } else { follow(frame, hash, (index, slot), service, tables) };
+    if number == 0 {
         return drop(Reason::NoBackend);
     }
-    let Some(backend) = tables.backend(slot.current) else {
+    let Some(backend) = tables.backend(number) else {
         return drop(Reason::StaleSlot);
     };
     if backend.service != service.service {
@@ -83,7 +88,7 @@ fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict 
     };
     Verdict::Forward(Forwarding {
         direction: Direction::ToBackend,
-        backend: slot.current,
+        backend: number,
         service: service.service,
         rewrite,
         egress: Egress::Link(hop),

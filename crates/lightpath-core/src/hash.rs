@@ -80,6 +80,13 @@ impl FlowHash {
         Self(key.finish(key.absorb(key.absorb(key.start, frame.source.high), frame.source.low)))
     }
 
+    /// What stands for the flow in the flow table; never 0, which marks an empty place.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn key(self) -> u64 {
+        self.0 | 1 << 63
+    }
+
     /// The index of the flow's slot in the array of all slots: the hash scaled to the number of slots, without division.
     #[inline(always)]
     #[must_use]

@@ -22,6 +22,7 @@ pub mod directory;
 mod hash;
 #[cfg(feature = "host")]
 pub mod host;
+mod moving;
 mod packet;
 mod parse;
 mod reason;
@@ -35,6 +36,7 @@ pub use checksum::{Delta, checksum};
 pub use decide::decide;
 use decide::decide_rejected;
 pub use hash::{FlowHash, HashKey};
+pub use moving::change;
 pub use packet::{OutOfBounds, Packet, SlicePacket};
 use parse::Link;
 pub use parse::{Frame, Reject, parse};

@@ -28,6 +28,10 @@ pub struct Frame {
     pub destination_port: u16,
     /// IP protocol number of the transport: TCP or UDP.
     pub protocol: u8,
+    /// TCP: whether this packet opens a connection: SYN without ACK.
+    pub syn: bool,
+    /// TCP: sequence number; 0 in UDP.
+    pub sequence: u32,
     /// TTL or hop limit.
     pub ttl: u8,
     /// Type of service or traffic class.
@@ -231,19 +235,22 @@ fn extensions<P: Packet>(packet: &P, offset: usize, first: u8) -> Result<(u8, us
 #[inline(always)]
 fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject> {
     let cut_short = |OutOfBounds| Reject::Malformed(Reason::TransportHeader);
-    let (source_port, destination_port, needed, checksum) = if internet.protocol == TCP {
+    let ports;
+    let (needed, syn, sequence, checksum) = if internet.protocol == TCP {
         let header = tcp::Header::load(packet, internet.payload).map_err(cut_short)?;
         if header.header_length() < tcp::LENGTH {
             return Err(Reason::TransportHeader.into());
         }
-        (header.source_port(), header.destination_port(), header.header_length(), header.checksum())
+        ports = (header.source_port(), header.destination_port());
+        (header.header_length(), header.opens(), header.sequence(), header.checksum())
     } else {
         let header = udp::Header::load(packet, internet.payload).map_err(cut_short)?;
         let length = header.length() as usize;
         if length < udp::LENGTH || (!internet.v4 && header.checksum() == 0) {
             return Err(Reason::TransportHeader.into());
         }
-        (header.source_port(), header.destination_port(), length, header.checksum())
+        ports = (header.source_port(), header.destination_port());
+        (length, false, 0, header.checksum())
     };
     if needed > internet.payload_length {
         return Err(Reason::TransportHeader.into());
@@ -254,9 +261,11 @@ fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject
         v4: internet.v4,
         source: internet.source,
         destination: internet.destination,
-        source_port,
-        destination_port,
+        source_port: ports.0,
+        destination_port: ports.1,
         protocol: internet.protocol,
+        syn,
+        sequence,
         ttl: internet.ttl,
         tos: internet.tos,
         length: internet.length,

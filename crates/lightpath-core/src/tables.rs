@@ -1,4 +1,4 @@
-use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, NextHop, Slot};
+use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, Flow, FlowTable, NextHop, Slot};
 
 use crate::{HashKey, Reason};
 
@@ -18,6 +18,15 @@ pub trait Tables {
 
     /// A backend, by its number.
     fn backend(&self, number: BackendNumber) -> Option<&Backend>;
+
+    /// Seconds of the monotonic clock.
+    fn now(&self) -> u32;
+
+    /// The flow in a place of a flow table.
+    fn flow(&self, table: FlowTable, place: u32) -> Option<Flow>;
+
+    /// Puts a flow into a place of a flow table.
+    fn remember(&self, table: FlowTable, place: u32, flow: Flow);
 
     /// Where this node would forward such a packet.
     fn route(&self, query: &RouteQuery) -> Route;

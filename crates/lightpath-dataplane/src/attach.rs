@@ -38,21 +38,22 @@ impl Dataplane {
     /// Lets packets in: attaches to each of `interfaces`, or exchanges the program that is there for this one, atomically, and
     /// takes it off interfaces that are no longer named. Links, program and maps are pinned, so they outlive this process.
     ///
-    /// Every interface is looked at before the first is touched: a foreign program or a missing interface changes nothing.
+    /// Every interface is looked at before the first is touched: a foreign program or a missing interface changes nothing. If
+    /// the kernel refuses one nevertheless, those that were not attached before are not afterwards either.
     pub fn attach(&mut self, interfaces: &[String], mode: XdpMode) -> Result<Vec<Attachment>, Error> {
         check_interfaces(&self.pins, interfaces)?;
+        let before = self.pins.linked_interfaces()?;
         let mut attachments = Vec::new();
         for name in interfaces {
-            let mode = self.attach_also(name, mode)?;
-            attachments.push(Attachment { interface: name.clone(), mode });
-        }
-        for name in self.pins.linked_interfaces()? {
-            if !interfaces.contains(&name) {
-                let path = self.pins.link(&name);
-                fs::remove_file(&path).map_err(Error::path(&path))?;
-                info!(interface = name, "the data plane is off");
+            match self.attach_also(name, mode) {
+                Ok(mode) => attachments.push(Attachment { interface: name.clone(), mode }),
+                Err(error) => {
+                    take_off_others(&self.pins, &before)?;
+                    return Err(error);
+                }
             }
         }
+        take_off_others(&self.pins, interfaces)?;
         self.promote_program()?;
         if self.generation == Generation::Next {
             self.pins.promote_maps()?;
@@ -151,6 +152,18 @@ fn attach_link(program: &mut Xdp, interface: u32, mode: AyaMode) -> Result<FdLin
     FdLink::try_from(link).map_err(|error| ProgramError::IOError(io::Error::other(error)))
 }
 
+/// Takes the instance off all interfaces but these.
+fn take_off_others(pins: &Pins, interfaces: &[String]) -> Result<(), Error> {
+    for name in pins.linked_interfaces()? {
+        if !interfaces.contains(&name) {
+            let path = pins.link(&name);
+            fs::remove_file(&path).map_err(Error::path(&path))?;
+            info!(interface = name, "the data plane is off");
+        }
+    }
+    Ok(())
+}
+
 /// Looks at interfaces without touching them: each is there, and has no XDP program but this instance's.
 pub fn check_interfaces(pins: &Pins, interfaces: &[String]) -> Result<(), Error> {
     interfaces.iter().try_for_each(|name| look(pins, name).map(drop))
@@ -169,10 +182,17 @@ fn look(pins: &Pins, name: &str) -> Result<Interface, Error> {
     }
 }
 
-/// Ids of the programs that the instance has pinned.
+/// Ids of the programs that the instance has pinned, and of those that its pinned links hold: a start that was cut short can
+/// leave a program on an interface whose own pin the next start has replaced.
 fn own_programs(pins: &Pins) -> Vec<u32> {
     let programs = [pins.program(), pins.next_program()];
-    programs.iter().flat_map(ProgramInfo::from_pin).map(|info| info.id()).collect()
+    let pinned = programs.iter().flat_map(ProgramInfo::from_pin).map(|info| info.id());
+    let links = pins.linked_interfaces().unwrap_or_default();
+    let held = links.iter().filter_map(|name| {
+        let link = FdLink::from(PinnedLink::from_pin(pins.link(name)).ok()?);
+        Some(link.info().ok()?.program_id())
+    });
+    pinned.chain(held).collect()
 }
 
 fn program_name(id: u32) -> String {

@@ -6,17 +6,29 @@ use std::path::Path;
 
 use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::ProgramInfo;
-use lightpath_abi::{Backend, Entry, FILTER_WORDS, SCHEMA, SlotPair};
+use lightpath_abi::{Backend, Entry, FILTER_WORDS, Flow, FlowTable, SCHEMA, SlotPair};
 use lightpath_core::HashKey;
+use lightpath_core::host::Moves;
 
 use crate::memory::Memory;
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
-pub(crate) const PINNED: [&str; 7] =
-    ["FILTER", "DIRECTORY", SLOTS, "BACKENDS", "BACKEND_COUNTERS", "SERVICE_COUNTERS", "REASONS"];
+pub(crate) const PINNED: [&str; 9] = [
+    "FILTER",
+    "DIRECTORY",
+    SLOTS,
+    FLOWS,
+    HALF_OPEN,
+    "BACKENDS",
+    "BACKEND_COUNTERS",
+    "SERVICE_COUNTERS",
+    "REASONS",
+];
 
 const SLOTS: &str = "SLOTS";
+const FLOWS: &str = "FLOWS";
+const HALF_OPEN: &str = "HALF_OPEN";
 
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
@@ -31,6 +43,10 @@ pub(crate) struct Maps {
     pub(crate) filter: Memory,
     pub(crate) directory: Memory,
     slots: MapData,
+    flows: MapData,
+    half_open: MapData,
+    /// When slots began to move, as far as this process has seen it.
+    pub(crate) moves: Moves,
     pub(crate) backends: Memory,
     pub(crate) backend_counters: PerCpuArray<MapData, [u64; 4]>,
     pub(crate) service_counters: PerCpuArray<MapData, u64>,
@@ -52,6 +68,9 @@ impl Maps {
             filter: memory("FILTER", 2 * FILTER_WORDS, size_of::<u64>())?,
             directory: memory("DIRECTORY", capacity.directory, size_of::<Entry>())?,
             slots: pinned(directory, SLOTS)?,
+            flows: pinned(directory, FLOWS)?,
+            half_open: pinned(directory, HALF_OPEN)?,
+            moves: Moves::default(),
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
             backend_counters: per_cpu(directory, "BACKEND_COUNTERS")?,
             service_counters: per_cpu(directory, "SERVICE_COUNTERS")?,
@@ -64,6 +83,15 @@ impl Maps {
     /// The slots, for as long as they are worked on: megabytes that would count as this process's all the time.
     pub(crate) fn slots(&self) -> Result<Memory, Error> {
         mapped(&self.slots, SLOTS, self.capacity.slots / 2, size_of::<SlotPair>())
+    }
+
+    /// A table of flows, likewise.
+    pub(crate) fn flows(&self, table: FlowTable) -> Result<Memory, Error> {
+        let (map, name) = match table {
+            FlowTable::Established => (&self.flows, FLOWS),
+            FlowTable::HalfOpen => (&self.half_open, HALF_OPEN),
+        };
+        mapped(map, name, table.places(), size_of::<Flow>())
     }
 }
 

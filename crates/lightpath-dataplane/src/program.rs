@@ -10,7 +10,7 @@ use aya_obj::programs::XdpAttachType;
 use crate::maps::{self, Maps};
 use crate::object::{BALANCER, OBJECT};
 use crate::pins::{Generation, Pins};
-use crate::{Changes, Counters, Error, Spec, Tables};
+use crate::{Changes, Counters, Error, Motion, Spec, Tables};
 
 /// A loaded program and its maps. Packets reach it once it is attached.
 #[derive(Debug)]
@@ -70,6 +70,11 @@ impl Dataplane {
     #[must_use]
     pub fn tables(&self) -> Tables {
         self.maps.tables()
+    }
+
+    /// Settles the slots whose flows need to be remembered no longer. What still moves.
+    pub fn settle(&mut self) -> Result<Motion, Error> {
+        self.maps.settle()
     }
 
     /// What was counted since the maps were made.

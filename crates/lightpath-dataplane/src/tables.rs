@@ -1,9 +1,9 @@
 //! Desired tables onto running maps: only what differs is written, in an order in which no packet meets a gap.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use lightpath_abi::{
-    Address, Backend, BackendNumber, FILTER_WORDS, Role, ServiceIndex, Slot, SlotPair, Slots, Tag,
+    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, SlotPair, Slots, Tag,
 };
 use lightpath_core::HashKey;
 use lightpath_core::directory::{self, Lines};
@@ -11,6 +11,7 @@ use lightpath_core::host::{Changes, Image as Tables};
 use zerocopy::transmute;
 
 use crate::Error;
+use crate::flows::monotonic_seconds;
 use crate::lines::DirectoryLines;
 use crate::maps::Maps;
 use crate::memory::Memory;
@@ -25,6 +26,7 @@ impl Maps {
     /// longer reached goes last, so a packet at any moment finds either the old way or the new one.
     pub(crate) fn apply(&mut self, tables: &Tables, key: HashKey) -> Result<Changes, Error> {
         let mut changes = Changes::default();
+        let mut ended = self.ended(tables);
         for (number, backend) in &tables.backends {
             changes.backends += usize::from(self.store_backend(*number, backend)?);
         }
@@ -32,13 +34,74 @@ impl Maps {
         if !tables.slots.is_empty() {
             let memory = self.slots()?;
             for (service, wanted) in &tables.slots {
-                let slots = regions.place(*service, wanted.len(), self.capacity.slots)?;
-                changes.slots += store_slots(&memory, slots, wanted);
+                changes.slots += self.store_slots(&memory, *service, wanted, &mut regions, tables)?;
             }
         }
         changes.entries += self.store_entries(tables, &regions, key)?;
-        changes.backends += self.forget_backends(tables);
+        let forgotten = self.forget_backends(tables);
+        changes.backends += forgotten.len();
+        ended.extend(forgotten);
+        self.forget_flows(&ended)?;
         Ok(changes)
+    }
+
+    /// The backends that stop serving their flows, by failing or by giving their number to another server. What was remembered
+    /// of them must not be found when they are back.
+    fn ended(&self, tables: &Tables) -> BTreeSet<BackendNumber> {
+        let ends = |(number, wanted): (&BackendNumber, &Backend)| {
+            let now = self.backend(*number);
+            let same =
+                now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
+            (now.serving != 0 && (!same || wanted.serving == 0)).then_some(*number)
+        };
+        tables.backends.iter().filter_map(ends).collect()
+    }
+
+    /// The backend with this number, all zero if there is none.
+    pub(crate) fn backend(&self, number: BackendNumber) -> Backend {
+        transmute!(self.backends.read::<BACKEND_WORDS>(usize::from(number) * BACKEND_WORDS))
+    }
+
+    /// Changes those slots of a service that differ, one store each. They start to move, and the service's lines say when, before
+    /// the first of them does: what is unknown just then belongs to flows from before.
+    fn store_slots(
+        &mut self,
+        memory: &Memory,
+        service: ServiceIndex,
+        wanted: &[BackendNumber],
+        regions: &mut Regions,
+        tables: &Tables,
+    ) -> Result<usize, Error> {
+        let now = monotonic_seconds();
+        let (slots, placed) = regions.place(service, wanted.len(), self.capacity.slots)?;
+        let serves = |number| {
+            tables.backends.get(&number).is_some_and(|found| found.service == service && found.serving != 0)
+        };
+        let mut changes = Vec::new();
+        let mut begins = false;
+        for (index, to) in (slots.base()..).zip(wanted) {
+            let slot = read_slot(memory, index);
+            let next =
+                if placed { Slot::settled(*to) } else { self.moves.change(index, slot, *to, serves, now) };
+            if next != slot {
+                begins |= next.previous != 0;
+                changes.push((index, next));
+            }
+        }
+        if begins {
+            regions.moved.insert(service, now);
+            let mut lines = DirectoryLines(&self.directory);
+            for position in 0..self.capacity.directory {
+                let line = lines.line(position);
+                if line.tag.role() == Some(Role::Service) && line.service == service {
+                    lines.replace(position, &Entry { moved: now, ..line });
+                }
+            }
+        }
+        for (index, slot) in &changes {
+            write_slot(memory, *index, *slot);
+        }
+        Ok(changes.len())
     }
 
     /// The tables as they are: numbers of services and backends, and next hops; slots are left out.
@@ -66,11 +129,12 @@ impl Maps {
             return Err(Error::Full { table: "table of backends", capacity: self.capacity.backends });
         }
         let at = usize::from(number) * BACKEND_WORDS;
-        let now: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(at));
+        let now = self.backend(number);
         let same_server =
             now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
-        let hop = wanted.next_hop();
-        if same_server && (hop == now.next_hop() || hop.interface == 0) {
+        let resolved = wanted.next_hop().interface != 0;
+        let hop = if same_server && !resolved { now.next_hop() } else { wanted.next_hop() };
+        if same_server && hop == now.next_hop() && wanted.serving == now.serving {
             return Ok(false);
         }
         let mut next = *wanted;
@@ -89,31 +153,28 @@ impl Maps {
     }
 
     /// Empties the numbers that are not used any more.
-    fn forget_backends(&mut self, tables: &Tables) -> usize {
-        let mut forgotten = 0;
-        for number in 1..self.capacity.backends {
-            let at = number as usize * BACKEND_WORDS;
-            let now: Backend = transmute!(self.backends.read::<BACKEND_WORDS>(at));
-            let wanted =
-                BackendNumber::try_from(number).is_ok_and(|number| tables.backends.contains_key(&number));
-            if now.service != 0 && !wanted {
-                for index in 0..BACKEND_WORDS {
-                    self.backends.write(at + index, 0);
-                }
-                forgotten += 1;
+    fn forget_backends(&mut self, tables: &Tables) -> Vec<BackendNumber> {
+        let numbers = (1..self.capacity.backends).filter_map(|number| BackendNumber::try_from(number).ok());
+        let forgotten: Vec<BackendNumber> = numbers
+            .filter(|number| self.backend(*number).service != 0 && !tables.backends.contains_key(number))
+            .collect();
+        for number in &forgotten {
+            for index in 0..BACKEND_WORDS {
+                self.backends.write(usize::from(*number) * BACKEND_WORDS + index, 0);
             }
         }
         forgotten
     }
 
     /// Where the services that are in the directory have their slots now.
-    fn regions(&self) -> Regions {
+    pub(crate) fn regions(&self) -> Regions {
         let lines = DirectoryLines(&self.directory);
         let mut regions = Regions::default();
         for position in 0..self.capacity.directory {
             let line = lines.line(position);
             if line.tag.role() == Some(Role::Service) {
                 regions.used.insert(line.service, line.slots);
+                regions.moved.insert(line.service, line.moved);
                 regions.taken.push(line.slots);
             }
         }
@@ -134,6 +195,7 @@ impl Maps {
             let mut entry = *entry;
             if entry.tag.role() == Some(Role::Service) {
                 entry.slots = regions.used.get(&entry.service).copied().unwrap_or_default();
+                entry.moved = regions.moved.get(&entry.service).copied().unwrap_or_default();
             }
             if let Some(role) = entry.tag.role() {
                 let (word, bit) = directory::filter_place(role, entry.address);
@@ -161,42 +223,41 @@ impl Maps {
     }
 }
 
-/// Writes those slots that differ, one store each.
-fn store_slots(memory: &Memory, slots: Slots, wanted: &[BackendNumber]) -> usize {
-    let mut changed = 0;
-    for (index, backend) in (slots.base()..).zip(wanted) {
-        let pair = index as usize / 2;
-        let now = SlotPair(memory.read::<1>(pair)[0]);
-        let slot = Slot::settled(*backend);
-        if now.slot(index) == slot {
-            continue;
-        }
-        let shift = (index & 1) * 32;
-        let word = now.0 & !(0xffff_ffff << shift) | u64::from(slot.to_word()) << shift;
-        memory.write(pair, word);
-        changed += 1;
-    }
-    changed
+/// The slot with this index in the array of all slots.
+pub(crate) fn read_slot(memory: &Memory, index: u32) -> Slot {
+    let [pair] = memory.read::<1>(index as usize / 2);
+    SlotPair(pair).slot(index)
+}
+
+/// Replaces the slot with this index, in one store.
+pub(crate) fn write_slot(memory: &Memory, index: u32, slot: Slot) {
+    let pair = index as usize / 2;
+    let [now] = memory.read::<1>(pair);
+    let shift = (index & 1) * 32;
+    memory.write(pair, now & !(0xffff_ffff << shift) | u64::from(slot.to_word()) << shift);
 }
 
 /// The regions of the slot array.
 #[derive(Debug, Default)]
-struct Regions {
+pub(crate) struct Regions {
     /// Which region a service uses.
-    used: BTreeMap<ServiceIndex, Slots>,
+    pub(crate) used: BTreeMap<ServiceIndex, Slots>,
+    /// When slots of a service last began to move.
+    moved: BTreeMap<ServiceIndex, u32>,
     /// Every region that packets may still be looking at.
     taken: Vec<Slots>,
 }
 
 impl Regions {
-    /// The region of a service with `count` slots: the one it has, or a free one. The old one stays taken for now.
-    fn place(&mut self, service: ServiceIndex, count: usize, capacity: u32) -> Result<Slots, Error> {
+    /// The region of a service with `count` slots: the one it has, or a free one (and then true). The old one stays taken for
+    /// now.
+    fn place(&mut self, service: ServiceIndex, count: usize, capacity: u32) -> Result<(Slots, bool), Error> {
         let full = || Error::Full { table: "slot array", capacity };
         let count = u32::try_from(count).map_err(|_| full())?;
         if let Some(slots) = self.used.get(&service)
             && slots.count() == count
         {
-            return Ok(*slots);
+            return Ok((*slots, false));
         }
         self.taken.sort_by_key(|slots| slots.base());
         let mut base = 0;
@@ -212,6 +273,6 @@ impl Regions {
         let slots = Slots::new(base, count);
         self.used.insert(service, slots);
         self.taken.push(slots);
-        Ok(slots)
+        Ok((slots, true))
     }
 }

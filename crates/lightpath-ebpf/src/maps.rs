@@ -12,7 +12,9 @@ use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE as MAPPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray};
-use lightpath_abi::{Backend, BackendCounters, Entry, FILTER_WORDS, ServiceCounters, SlotPair};
+use lightpath_abi::{
+    Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, ServiceCounters, SlotPair,
+};
 use lightpath_core::Reason;
 
 /// [`lightpath_abi::Features`] of the configuration. Read-only once loaded, so the verifier drops what is off.
@@ -46,6 +48,14 @@ pub static SLOTS: Array<SlotPair> = Array::with_max_entries(1, MAPPABLE);
 /// Backends by number.
 #[map]
 pub static BACKENDS: Array<Backend> = Array::with_max_entries(1, MAPPABLE);
+
+/// Flows that moving slots have to remember.
+#[map]
+pub static FLOWS: Array<Flow> = Array::with_max_entries(FlowTable::Established.places(), MAPPABLE);
+
+/// Flows of which moving slots have seen only the SYN.
+#[map]
+pub static HALF_OPEN: Array<Flow> = Array::with_max_entries(FlowTable::HalfOpen.places(), MAPPABLE);
 
 /// Packets forwarded, by backend number.
 #[map]

@@ -1,7 +1,9 @@
 //! The packet path's tables and counters over BPF maps.
 
+use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::maps::Array;
 use aya_ebpf::programs::XdpContext;
-use lightpath_abi::{Backend, BackendNumber, Entry, Features, ServiceIndex, Slot};
+use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, ServiceIndex, Slot};
 use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, Route, RouteQuery, Tables};
 
 use crate::{fib, maps};
@@ -50,8 +52,41 @@ impl Tables for MapTables<'_> {
     }
 
     #[inline(always)]
+    fn now(&self) -> u32 {
+        // SAFETY: the helper takes nothing and answers with a number.
+        #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
+        let nanoseconds = unsafe { bpf_ktime_get_coarse_ns() };
+        (nanoseconds / 1_000_000_000) as u32
+    }
+
+    #[inline(always)]
+    fn flow(&self, table: FlowTable, place: u32) -> Option<Flow> {
+        flows(table).get(place).copied()
+    }
+
+    #[inline(always)]
+    fn remember(&self, table: FlowTable, place: u32, flow: Flow) {
+        if let Some(there) = flows(table).get_ptr_mut(place) {
+            // SAFETY: a value of the map. Packets of one flow meet on one CPU, and of two flows that want one place at one moment
+            // either may win.
+            #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+            unsafe {
+                *there = flow;
+            }
+        }
+    }
+
+    #[inline(always)]
     fn route(&self, query: &RouteQuery) -> Route {
         fib::route(self.context, query)
+    }
+}
+
+#[inline(always)]
+fn flows(table: FlowTable) -> &'static Array<Flow> {
+    match table {
+        FlowTable::Established => &maps::FLOWS,
+        FlowTable::HalfOpen => &maps::HALF_OPEN,
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Status {
     pub(crate) interfaces: Vec<InterfaceStatus>,
     /// The running program.
     pub(crate) program: ProgramStatus,
+    /// Flows remembered while slots move.
+    pub(crate) flows: FlowStatus,
     /// Packets dropped since the maps were made, by reason; reasons that did not occur are left out.
     pub(crate) drops: BTreeMap<String, u64>,
     /// The services, in the order of the configuration.
@@ -42,6 +44,17 @@ pub(crate) struct ProgramStatus {
     pub(crate) features: Vec<String>,
     /// Bytes of its machine code.
     pub(crate) jited_bytes: u32,
+}
+
+/// What is remembered of flows. Nothing is, while no slot moves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FlowStatus {
+    /// Slots whose backend was changed while flows of an earlier one may live on.
+    pub(crate) moving_slots: usize,
+    /// Flows remembered because of them.
+    pub(crate) remembered: usize,
+    /// Bytes of the flow tables, whatever is in them.
+    pub(crate) table_bytes: usize,
 }
 
 /// A service.
@@ -130,6 +143,10 @@ impl fmt::Display for Status {
             .map(|interface| format!("{} ({})", interface.name, interface.mode))
             .collect();
         writeln!(f, "lightpath {}, instance {}, on {}", self.version, self.instance, interfaces.join(", "))?;
+        if self.flows.moving_slots > 0 {
+            let FlowStatus { moving_slots, remembered, .. } = self.flows;
+            writeln!(f, "{moving_slots} slots are moving, {remembered} flows are remembered for them")?;
+        }
         for service in &self.services {
             writeln!(f, "\n{service}")?;
         }

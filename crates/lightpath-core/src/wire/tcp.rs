@@ -7,6 +7,9 @@ pub const LENGTH: usize = 20;
 /// Offset of the checksum.
 pub const CHECKSUM: usize = 16;
 
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
+
 /// The fixed part of a header.
 #[derive(Clone, Copy, Debug)]
 pub struct Header([u8; LENGTH]);
@@ -30,6 +33,20 @@ impl Header {
     #[must_use]
     pub const fn destination_port(&self) -> u16 {
         u16::from_be_bytes([self.0[2], self.0[3]])
+    }
+
+    /// Sequence number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn sequence(&self) -> u32 {
+        u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
+    }
+
+    /// Whether this segment opens a connection: SYN without ACK.
+    #[inline(always)]
+    #[must_use]
+    pub const fn opens(&self) -> bool {
+        self.0[13] & (SYN | ACK) == SYN
     }
 
     /// Length of the header with options, in bytes, as the data offset field says.

@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lightpath_control::hops::{Hop, Watcher};
+use lightpath_control::host::{Ledger, undo};
 use lightpath_control::model::Config;
 use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{self, Condition, Hops, Reconciler};
 use lightpath_core::HashKey;
 use lightpath_dataplane::{
-    Capacity, Dataplane, Error as DataplaneError, Spec, check_interfaces, release_memory,
+    Capacity, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces, release_memory,
 };
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,6 +41,8 @@ use server::Question;
 const FIRST_HOPS: Duration = Duration::from_secs(2);
 /// How often interfaces and addresses are looked after, and rates are taken.
 const TICK: Duration = Duration::from_secs(2);
+/// How often moving slots are looked at; an idle flow is waited for much longer.
+const SETTLE: Duration = Duration::from_secs(10);
 /// Questions of the API that may wait for the loop.
 const WAITING_QUESTIONS: usize = 16;
 
@@ -55,21 +58,42 @@ pub(crate) struct Daemon {
     /// Backends are followed for as long as this is held.
     _targets: watch::Sender<BTreeSet<IpAddr>>,
     rates: Rates,
+    motion: Motion,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config, instance: Instance) -> Result<()> {
     let listener = server::listen(&instance.socket, &instance.name)?;
-    let socket = instance.socket.clone();
-    let daemon = Daemon::start(config, instance).await;
-    let ended = match daemon {
+    let is_first = !instance.pins.exist();
+    let ended = match Daemon::start(config, instance.clone()).await {
         Ok(daemon) => daemon.serve(listener).await,
-        Err(error) => Err(error),
+        Err(error) => {
+            if is_first && instance.pins.exist() {
+                take_back(&instance).await;
+            }
+            Err(error)
+        }
     };
-    if let Err(error) = std::fs::remove_file(&socket) {
+    let socket = &instance.socket;
+    if let Err(error) = std::fs::remove_file(socket) {
         warn!(socket = %socket.display(), %error, "the socket stays");
     }
     ended
+}
+
+/// Undoes a first start that failed half-way, so that a refusal changes nothing. Where a data plane ran before, it runs on.
+async fn take_back(instance: &Instance) {
+    if let Err(error) = lightpath_dataplane::detach(&instance.pins) {
+        warn!(%error, "the data plane is not off");
+    }
+    match Ledger::open(&instance.ledger) {
+        Ok(mut ledger) => {
+            for error in undo(&mut ledger).await {
+                warn!("{error}");
+            }
+        }
+        Err(error) => warn!(%error, "changes to this host stay"),
+    }
 }
 
 impl Daemon {
@@ -108,6 +132,7 @@ impl Daemon {
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         host.announce(reconciler.config(), &interfaces).await?;
         let rates = Rates::new(kernel.0.counters()?);
+        let motion = kernel.0.settle()?;
         release_memory();
         info!(
             services = reconciler.config().services.len(),
@@ -115,7 +140,7 @@ impl Daemon {
             interfaces = ?node.interfaces,
             "balancing"
         );
-        Ok(Self { instance, reconciler, kernel, interfaces, host, hops, _targets: targets, rates })
+        Ok(Self { instance, reconciler, kernel, interfaces, host, hops, _targets: targets, rates, motion })
     }
 
     /// Answers the API and follows changes until SIGTERM or SIGINT.
@@ -126,6 +151,8 @@ impl Daemon {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut settle = time::interval(SETTLE);
+        settle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -133,6 +160,7 @@ impl Daemon {
                 Ok(()) = self.hops.changed() => self.follow_hops(),
                 Some(question) = asked.recv() => self.answer(question),
                 _ = tick.tick() => self.look_after().await,
+                _ = settle.tick() => self.settle(),
             }
         }
         info!("the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off");
@@ -146,6 +174,7 @@ impl Daemon {
         match self.reconciler.reconcile(&hops, &mut self.kernel) {
             Ok(changes) => {
                 info!(backends = changes.backends, slots = changes.slots, "next hops changed");
+                self.settle();
                 release_memory();
                 if conditions(&self.reconciler) != before {
                     log_unresolved(&self.reconciler);
@@ -155,10 +184,29 @@ impl Daemon {
         }
     }
 
+    /// Lets slots settle whose flows have ended or are known.
+    fn settle(&mut self) {
+        match self.kernel.0.settle() {
+            Ok(motion) => {
+                if self.motion.moving_slots > 0 && motion.moving_slots == 0 {
+                    info!("all slots have settled");
+                }
+                self.motion = motion;
+            }
+            Err(error) => warn!(%error, "slots do not settle"),
+        }
+    }
+
     fn answer(&mut self, question: Question) {
         let Question::Status(answer) = question;
-        let status =
-            report::status(&self.instance, &self.reconciler, &self.interfaces, &self.kernel.0, &self.rates);
+        let status = report::status(
+            &self.instance,
+            &self.reconciler,
+            &self.interfaces,
+            &self.kernel.0,
+            &self.rates,
+            self.motion,
+        );
         match status {
             // Whoever asked may have gone.
             Ok(status) => drop(answer.send(status)),

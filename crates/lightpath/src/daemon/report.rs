@@ -5,11 +5,11 @@ use std::time::Instant;
 use lightpath_control::model::{Backend, Service};
 use lightpath_control::reconcile::{BackendState, Condition, Reconciler, ServiceState};
 use lightpath_core::Reason;
-use lightpath_dataplane::{Counters, Dataplane, Error, Mode};
+use lightpath_dataplane::{Counters, Dataplane, Error, FLOW_TABLE_BYTES, Mode, Motion};
 
 use super::interfaces::Interfaces;
 use crate::instance::Instance;
-use crate::status::{BackendStatus, InterfaceStatus, Port, ProgramStatus, ServiceStatus, Status};
+use crate::status::{BackendStatus, FlowStatus, InterfaceStatus, Port, ProgramStatus, ServiceStatus, Status};
 
 /// Counters at two moments: what happened in between, per second.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ pub(super) fn status(
     interfaces: &Interfaces,
     dataplane: &Dataplane,
     rates: &Rates,
+    motion: Motion,
 ) -> Result<Status, Error> {
     let counters = dataplane.counters()?;
     let figures = dataplane.info()?;
@@ -69,6 +70,11 @@ pub(super) fn status(
             id: figures.id,
             features: dataplane.spec().features.names().map(str::to_owned).collect(),
             jited_bytes: figures.jited_bytes,
+        },
+        flows: FlowStatus {
+            moving_slots: motion.moving_slots,
+            remembered: motion.flows,
+            table_bytes: FLOW_TABLE_BYTES,
         },
         drops: Reason::ALL
             .into_iter()

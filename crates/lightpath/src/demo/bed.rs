@@ -13,7 +13,7 @@ use lightpath_lab::{HttpServer, KillOnDrop, isolate, serve_http};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::configuration::{self, BACKENDS, SERVICES};
+use super::configuration::{self, BACKENDS, DemoService, SERVICES};
 use crate::api;
 use crate::status::Status;
 
@@ -47,7 +47,7 @@ impl Bed {
                 servers.push(serve_http(&backend.ns, service.server(backend), backend.ns.name())?);
             }
         }
-        fs::write(scratch.join("lightpath.toml"), configuration::file(&lab.backends))?;
+        fs::write(scratch.join("lightpath.toml"), configuration::file(&lab.backends, None))?;
         Ok(Self { lab, daemon: None, scratch, _servers: servers, _pass: pass })
     }
 
@@ -76,6 +76,14 @@ impl Bed {
         }
         self.daemon = Some(child);
         Ok(())
+    }
+
+    /// Has the daemon run with one service as `changed` says.
+    pub(super) fn reconfigure(&mut self, changed: DemoService) -> Result<()> {
+        let file = configuration::file(&self.lab.backends, Some(changed));
+        fs::write(self.scratch.join("lightpath.toml"), file)?;
+        self.stop_daemon()?;
+        self.start_daemon()
     }
 
     /// Stops the daemon as an operator would; the data plane stays.

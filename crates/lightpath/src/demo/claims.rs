@@ -5,17 +5,16 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lightpath_lab::{Answer, Load};
+use lightpath_lab::{Answer, HttpConnection, Load};
 
 use super::bed::Bed;
 use super::configuration::{DSR4, DSR6, DemoService, NAT4, NAT6, STICKY, WEIGHTED};
 use super::report::{BackendShare, Packets, Scene};
 
-/// How far a share may be from its weight. Flows are placed by their hash, so shares scatter like coin tosses: with 2,000
-/// requests one scatters by about one point, with 500 by two.
-const TOLERANCE: f64 = 0.05;
 /// Requests on their way at a time.
 const CONCURRENCY: usize = 32;
+/// Connections held open while the weights change.
+const HELD: usize = 100;
 /// How long one may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long connections may take to close, until nothing more is counted.
@@ -28,18 +27,21 @@ pub(super) enum Claim {
     Shares(&'static str, DemoService),
     /// A client address stays with its backend.
     Sticks(&'static str, DemoService),
+    /// Open connections stay with their backends when weights change.
+    Survives(&'static str, DemoService),
     /// Packets go on without the daemon.
     Unattended(&'static str, DemoService),
 }
 
 /// All scenes, in order. The last ones stop the daemon.
-pub(super) const SCENES: [Claim; 7] = [
+pub(super) const SCENES: [Claim; 8] = [
     Claim::Shares("nat, IPv4", NAT4),
     Claim::Shares("nat, IPv6", NAT6),
     Claim::Shares("dsr, IPv4", DSR4),
     Claim::Shares("dsr, IPv6", DSR6),
     Claim::Shares("weights 1:2:3", WEIGHTED),
     Claim::Sticks("sticky by client", STICKY),
+    Claim::Survives("connections kept", NAT4),
     Claim::Unattended("daemon stopped", NAT4),
 ];
 
@@ -47,7 +49,10 @@ impl Claim {
     /// What it is about.
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Shares(title, _) | Self::Sticks(title, _) | Self::Unattended(title, _) => title,
+            Self::Shares(title, _)
+            | Self::Sticks(title, _)
+            | Self::Survives(title, _)
+            | Self::Unattended(title, _) => title,
         }
     }
 
@@ -56,6 +61,7 @@ impl Claim {
         match self {
             Self::Shares(title, service) => shares(title, service, bed, requests),
             Self::Sticks(title, service) => sticks(title, service, bed, requests),
+            Self::Survives(title, service) => survives(title, service, bed, requests),
             Self::Unattended(title, service) => unattended(title, service, bed, requests),
         }
     }
@@ -69,17 +75,7 @@ fn shares(title: &str, service: DemoService, bed: &Bed, requests: u32) -> Result
     let packets = settled_packets(bed, &service, &before)?;
 
     let mut scene = tally(title, service, results);
-    for backend in &scene.backends {
-        let off = (backend.share - backend.expected_share).abs();
-        if off > TOLERANCE {
-            scene.problems.push(format!(
-                "{} got {:.1} % of the requests instead of {:.1} %",
-                backend.name,
-                backend.share * 100.0,
-                backend.expected_share * 100.0
-            ));
-        }
-    }
+    scene.check_shares();
     scene.problems.extend(packets.problems(service.forward));
     scene.packets = Some(packets);
     Ok(scene)
@@ -103,6 +99,39 @@ fn sticks(title: &str, service: DemoService, bed: &Bed, requests: u32) -> Result
     if scene.backends.iter().any(|backend| backend.requests == 0) {
         scene.problems.push("some backend got no client at all".to_owned());
     }
+    Ok(scene)
+}
+
+/// Connections are held open, the weights are turned upside down, and each is answered by the backend it began with, while
+/// new ones follow the new weights.
+fn survives(title: &str, service: DemoService, bed: &mut Bed, requests: u32) -> Result<Scene> {
+    let clients = service.clients();
+    let mut held = Vec::new();
+    for client in clients.iter().cycle().take(HELD) {
+        let mut connection =
+            HttpConnection::open(&bed.lab.client.ns, Some(*client), service.address(), TIMEOUT)?;
+        let backend = connection.get("/", TIMEOUT)?.backend;
+        held.push((connection, backend));
+    }
+    let changed = service.with_weights([10, 0, 30]);
+    bed.reconfigure(changed)?;
+    let results = Load::of(changed, requests)?.run(&bed.lab.client.ns)?;
+    let mut scene = tally(title, changed, results);
+    scene.check_shares();
+    for (connection, backend) in &mut held {
+        scene.requests += 1;
+        match connection.get("/", TIMEOUT) {
+            Ok(answer) if answer.backend == *backend => {}
+            Ok(answer) => {
+                scene.problems.push(format!("a connection moved from {backend} to {}", answer.backend));
+            }
+            Err(error) => {
+                scene.failed += 1;
+                scene.problems.push(format!("a connection to {backend} ended: {error}"));
+            }
+        }
+    }
+    bed.reconfigure(service)?;
     Ok(scene)
 }
 
@@ -147,7 +176,7 @@ fn tally(title: &str, service: DemoService, results: Vec<Result<Answer, lightpat
             }
         }
     }
-    let backends = (1..).zip(service.expected_shares()).zip(service.weights()).map(
+    let backends = (1..).zip(service.expected_shares()).zip(service.weights).map(
         |((number, expected_share), weight)| {
             let name = format!("backend{number}");
             let requests_answered = answered.get(&name).copied().unwrap_or(0);

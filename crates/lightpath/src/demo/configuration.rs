@@ -18,7 +18,7 @@ pub(super) struct DemoService {
     /// Port of the backends; services share them, and `nat` tells replies apart by it.
     backend_port: u16,
     /// Weight of each backend.
-    weights: [u16; BACKENDS],
+    pub(super) weights: [u16; BACKENDS],
     /// What keeps a client with its backend.
     sticky: &'static str,
 }
@@ -58,6 +58,11 @@ pub(super) const STICKY: DemoService =
 pub(super) const SERVICES: [DemoService; 6] = [NAT4, NAT6, DSR4, DSR6, WEIGHTED, STICKY];
 
 impl DemoService {
+    /// The same service with other weights.
+    pub(super) fn with_weights(self, weights: [u16; BACKENDS]) -> Self {
+        Self { weights, ..self }
+    }
+
     /// Where clients talk to.
     pub(super) fn address(&self) -> SocketAddr {
         SocketAddr::new(self.vip(), PORT)
@@ -86,21 +91,17 @@ impl DemoService {
         let sum: u16 = self.weights.iter().sum();
         self.weights.map(|weight| f64::from(weight) / f64::from(sum))
     }
-
-    /// The weight of each backend, in order.
-    pub(super) fn weights(&self) -> [u16; BACKENDS] {
-        self.weights
-    }
 }
 
 fn pick(addresses: plan::Addresses, v6: bool) -> IpAddr {
     if v6 { addresses.v6.into() } else { addresses.v4.into() }
 }
 
-/// The configuration file of all services.
-pub(super) fn file(backends: &[Host]) -> String {
+/// The configuration file of all services, with one of them as `changed` says.
+pub(super) fn file(backends: &[Host], changed: Option<DemoService>) -> String {
     let mut text = "[node]\ninterfaces = [\"eth0\"]\n".to_owned();
     for service in SERVICES {
+        let service = changed.filter(|changed| changed.name == service.name).unwrap_or(service);
         let DemoService { name, forward, sticky, .. } = service;
         let vip = service.vip();
         // Writing to a string cannot fail.

@@ -123,7 +123,25 @@ fn tcp_counter(snmp: &str, name: &str) -> Result<u64> {
     Ok(value.parse()?)
 }
 
+/// How far a share may be from its weight. Flows are placed by their hash, so shares scatter like coin tosses: with 2,000
+/// requests one scatters by about one point, with 500 by two.
+const TOLERANCE: f64 = 0.05;
+
 impl Scene {
+    /// Claims that the requests were shared by weight.
+    pub(super) fn check_shares(&mut self) {
+        for backend in &self.backends {
+            if (backend.share - backend.expected_share).abs() > TOLERANCE {
+                self.problems.push(format!(
+                    "{} got {:.1} % of the requests instead of {:.1} %",
+                    backend.name,
+                    backend.share * 100.0,
+                    backend.expected_share * 100.0
+                ));
+            }
+        }
+    }
+
     fn passed(&self) -> bool {
         self.failed == 0 && self.problems.is_empty()
     }

@@ -2,17 +2,21 @@
 
 extern crate std;
 
+mod moves;
+
 use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::vec;
 use std::vec::Vec;
 
 use lightpath_abi::{
-    Backend, BackendCounters, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, Slots,
+    Backend, BackendCounters, BackendNumber, Entry, FILTER_WORDS, Flow, FlowTable, Role, ServiceIndex, Slot,
+    Slots,
 };
 
 use crate::directory::{self, Full, Lines};
 use crate::{Counters, Direction, Parameters, Reason, Route, RouteQuery, Tables};
+pub use moves::{Moves, is_fresh};
 
 /// Everything the packet path looks up, as plain data: what the controller wants and what the data plane is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +50,9 @@ pub struct HostTables {
     backends: BTreeMap<BackendNumber, Backend>,
     /// What this node's routing says, whatever is asked.
     pub route: Route,
+    /// Seconds of the clock.
+    pub now: u32,
+    flows: RefCell<[Vec<Flow>; 2]>,
     counted: RefCell<Counted>,
 }
 
@@ -76,6 +83,11 @@ impl HostTables {
             slots: Vec::new(),
             backends,
             route: Route::NotForwarded,
+            now: 0,
+            flows: RefCell::new(
+                [FlowTable::Established, FlowTable::HalfOpen]
+                    .map(|table| vec![Flow::default(); table.places() as usize]),
+            ),
             counted: RefCell::default(),
         };
         let mut regions = BTreeMap::new();
@@ -98,6 +110,50 @@ impl HostTables {
             directory::insert(&mut tables.directory, parameters.hash_key, parameters.directory_mask, &entry)?;
         }
         Ok(tables)
+    }
+
+    /// Changes the slots of a service that has as many, as a data plane does while packets flow.
+    pub fn change_slots(&mut self, service: ServiceIndex, wanted: &[BackendNumber], moves: &mut Moves) {
+        let region = self
+            .directory
+            .iter()
+            .find(|line| line.tag.role() == Some(Role::Service) && line.service == service);
+        let base = region.map_or(0, |line| line.slots.base());
+        let mut begun = false;
+        for (index, to) in (base..).zip(wanted) {
+            let Some(slot) = self.slots.get_mut(index as usize) else { continue };
+            let serves = |number| {
+                self.backends.get(&number).is_some_and(|found| found.service == service && found.serving != 0)
+            };
+            let changed = moves.change(index, *slot, *to, serves, self.now);
+            begun |= changed.current != slot.current;
+            *slot = changed;
+        }
+        for line in &mut self.directory {
+            if begun && line.tag.role() == Some(Role::Service) && line.service == service {
+                line.moved = self.now;
+            }
+        }
+    }
+
+    /// Settles what may settle.
+    pub fn settle(&mut self, moves: &mut Moves) {
+        let moving = (0..).zip(&self.slots).filter(|(_, slot)| slot.previous != 0);
+        let moving: BTreeMap<u32, Slot> = moving.map(|(index, slot)| (index, *slot)).collect();
+        let serving = |number| self.backends.get(&number).is_some_and(|backend| backend.serving != 0);
+        let [established, _] = &*self.flows.borrow();
+        let remembered = established.iter().copied();
+        let fresh = remembered.filter(|flow| is_fresh(flow, self.now) && serving(flow.backend));
+        for index in moves.settling(&moving, fresh, self.now) {
+            if let Some(slot) = self.slots.get_mut(index as usize) {
+                slot.previous = 0;
+            }
+        }
+    }
+
+    /// The backends, to be changed.
+    pub fn backends_mut(&mut self) -> &mut BTreeMap<BackendNumber, Backend> {
+        &mut self.backends
     }
 
     /// What was counted so far.
@@ -138,6 +194,30 @@ impl Tables for HostTables {
 
     fn backend(&self, number: BackendNumber) -> Option<&Backend> {
         self.backends.get(&number)
+    }
+
+    fn now(&self) -> u32 {
+        self.now
+    }
+
+    fn flow(&self, table: FlowTable, place: u32) -> Option<Flow> {
+        let [established, half_open] = &*self.flows.borrow();
+        let flows = match table {
+            FlowTable::Established => established,
+            FlowTable::HalfOpen => half_open,
+        };
+        flows.get(place as usize).copied()
+    }
+
+    fn remember(&self, table: FlowTable, place: u32, flow: Flow) {
+        let [established, half_open] = &mut *self.flows.borrow_mut();
+        let flows = match table {
+            FlowTable::Established => established,
+            FlowTable::HalfOpen => half_open,
+        };
+        if let Some(there) = flows.get_mut(place as usize) {
+            *there = flow;
+        }
     }
 
     fn route(&self, _query: &RouteQuery) -> Route {

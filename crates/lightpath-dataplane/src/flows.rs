@@ -1,0 +1,92 @@
+//! The flow tables: what is remembered while slots move, and when they settle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lightpath_abi::{BackendNumber, Flow, FlowTable, Slot};
+use lightpath_core::host::is_fresh;
+use nix::time::{ClockId, clock_gettime};
+use zerocopy::transmute;
+
+use crate::Error;
+use crate::maps::Maps;
+use crate::memory::Memory;
+use crate::tables::{read_slot, write_slot};
+
+const FLOW_WORDS: usize = size_of::<Flow>() / size_of::<u64>();
+
+/// What moves, and what is remembered for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Motion {
+    /// Slots whose backend was changed while flows of an earlier one may live on.
+    pub moving_slots: usize,
+    /// Flows that are remembered because of them.
+    pub flows: usize,
+}
+
+/// Bytes that the flow tables take, whatever is in them.
+pub const FLOW_TABLE_BYTES: usize =
+    (FlowTable::Established.places() + FlowTable::HalfOpen.places()) as usize * size_of::<Flow>();
+
+/// Seconds of the clock that the packet path reads (`bpf_ktime_get_coarse_ns`).
+#[expect(clippy::cast_possible_truncation, reason = "a host is up for less than 136 years")]
+pub(crate) fn monotonic_seconds() -> u32 {
+    // The clock cannot fail; what counts of its seconds are differences.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| time.tv_sec().cast_unsigned() as u32)
+}
+
+impl Maps {
+    /// Settles the slots that need their flow table no longer, and forgets the flows that are over.
+    pub(crate) fn settle(&mut self) -> Result<Motion, Error> {
+        let now = monotonic_seconds();
+        let slots = self.slots()?;
+        let moving = self.moving(&slots);
+        let table = self.flows(FlowTable::Established)?;
+        let mut remembered = Vec::new();
+        for place in 0..FlowTable::Established.places() {
+            let flow = read_flow(&table, place);
+            if is_fresh(&flow, now) && self.backend(flow.backend).serving != 0 {
+                remembered.push(flow);
+            } else if flow.key != 0 {
+                forget(&table, place);
+            }
+        }
+        let settling = self.moves.settling(&moving, remembered.iter().copied(), now);
+        for index in &settling {
+            let slot = read_slot(&slots, *index);
+            write_slot(&slots, *index, Slot::settled(slot.current));
+        }
+        Ok(Motion { moving_slots: moving.len() - settling.len(), flows: remembered.len() })
+    }
+
+    /// The slots that move, by their index in the array of all slots.
+    fn moving(&self, slots: &Memory) -> BTreeMap<u32, Slot> {
+        let regions = self.regions();
+        let indices = regions.used.values().flat_map(|region| region.base()..region.base() + region.count());
+        indices.map(|index| (index, read_slot(slots, index))).filter(|(_, slot)| slot.previous != 0).collect()
+    }
+
+    /// Forgets the flows of backends, established or not.
+    pub(crate) fn forget_flows(&self, backends: &BTreeSet<BackendNumber>) -> Result<(), Error> {
+        if backends.is_empty() {
+            return Ok(());
+        }
+        for table in [FlowTable::Established, FlowTable::HalfOpen] {
+            let memory = self.flows(table)?;
+            for place in 0..table.places() {
+                let flow = read_flow(&memory, place);
+                if flow.key != 0 && backends.contains(&flow.backend) {
+                    forget(&memory, place);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_flow(table: &Memory, place: u32) -> Flow {
+    transmute!(table.read::<FLOW_WORDS>(place as usize * FLOW_WORDS))
+}
+
+fn forget(table: &Memory, place: u32) {
+    table.write(place as usize * FLOW_WORDS, 0);
+}

@@ -47,10 +47,18 @@ pub(crate) fn decide_rejected<P: Packet, T: Tables>(
     }
 }
 
-/// A client's packet goes to the backend that its slot names.
+/// Where a flow stands in its service's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The hash of its 5-tuple, by which it is remembered.
+    pub hash: FlowHash,
+    /// Its slot, by its index in the array of all slots.
+    pub index: u32,
+}
+
+/// Where a packet's flow stands in the table of its service.
 #[inline(always)]
-fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict {
-    let drop = |reason| Verdict::Drop(Drop { reason, service: service.service });
+pub fn placement<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Placement {
     let parameters = tables.parameters();
     let hash = FlowHash::of_flow(parameters.hash_key, frame);
     let placing = if parameters.features.has(Features::STICKY) && service.sticky != 0 {
@@ -58,7 +66,15 @@ fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict 
     } else {
         hash
     };
-    let index = placing.slot(service.slots);
+    Placement { hash, index: placing.slot(service.slots) }
+}
+
+/// A client's packet goes to the backend that its slot names.
+#[inline(always)]
+fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict {
+    let drop = |reason| Verdict::Drop(Drop { reason, service: service.service });
+    let parameters = tables.parameters();
+    let Placement { hash, index } = placement(frame, service, tables);
     let Some(slot) = tables.slot(index) else {
         return drop(Reason::StaleSlot);
     };

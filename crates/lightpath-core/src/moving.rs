@@ -18,12 +18,17 @@ const CONTINUES: u32 = 1 << 16;
 /// What a slot becomes when its table names `to`.
 ///
 /// A settled slot whose backend can still serve its flows starts to move. A moving one keeps its oldest backend while that
-/// serves, because newer flows are remembered; when it does not, what is not remembered goes on to the new one.
+/// serves, because newer flows are remembered; when it does not, what is not remembered goes on to the new one. Without a new
+/// one it keeps a previous one that is gone, and so goes on moving: remembered flows of draining backends are still found.
 #[must_use]
 pub fn change(slot: Slot, to: BackendNumber, serves: impl Fn(BackendNumber) -> bool) -> Slot {
     let Slot { current, mut previous } = slot;
     if previous != 0 && !serves(previous) {
-        previous = if current != to && current != 0 && serves(current) { current } else { to };
+        if current != to && current != 0 && serves(current) {
+            previous = current;
+        } else if to != 0 {
+            previous = to;
+        }
     }
     if to == current {
         return Slot { current, previous };

@@ -83,7 +83,7 @@ impl Maps {
     }
 }
 
-fn read_flow(table: &Memory, place: u32) -> Flow {
+pub(crate) fn read_flow(table: &Memory, place: u32) -> Flow {
     transmute!(table.read::<FLOW_WORDS>(place as usize * FLOW_WORDS))
 }
 

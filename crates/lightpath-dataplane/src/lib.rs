@@ -7,6 +7,7 @@
 
 mod attach;
 pub mod bench;
+mod copy;
 mod counters;
 mod error;
 mod flows;

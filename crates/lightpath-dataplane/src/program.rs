@@ -6,6 +6,8 @@ use std::{fs, io};
 use aya::EbpfLoader;
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
+use lightpath_core::Parameters;
+use lightpath_core::host::HostTables;
 
 use crate::maps::{self, Maps};
 use crate::object::{BALANCER, OBJECT};
@@ -70,6 +72,18 @@ impl Dataplane {
     #[must_use]
     pub fn tables(&self) -> Tables {
         self.maps.tables()
+    }
+
+    /// A copy of the live tables in ordinary memory, in which the packet path can be tried without consequences. How this node
+    /// routes replies is not part of it.
+    pub fn host_tables(&self) -> Result<HostTables, Error> {
+        let parameters = Parameters {
+            features: self.spec.features,
+            directory_mask: self.spec.capacity.directory - 1,
+            port_prefixes: self.spec.port_prefixes,
+            hash_key: self.spec.hash_key,
+        };
+        self.maps.host_tables(parameters)
     }
 
     /// Settles the slots whose flows need to be remembered no longer. What still moves.

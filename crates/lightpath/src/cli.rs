@@ -1,8 +1,10 @@
 //! The command line as it is typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 when all is well, 1 when the answer is no or the input is wrong, 2 when the command line is wrong.
@@ -70,6 +72,11 @@ pub(crate) enum Command {
     /// Show services, backends, rates and drops of the running daemon.
     #[command(after_help = "Example:\n  lightpath status --json | jq '.services[].backends[].state'")]
     Status,
+    /// Say which backend a flow goes to, and why. Nothing is sent and nothing changes.
+    #[command(
+        after_help = "Example:\n  lightpath explain --src 198.51.100.7:40000 --dst 203.0.113.10:443 --proto tcp --syn"
+    )]
+    Explain(Explain),
     /// Measure what a packet costs on this host, in nanoseconds, beside the least that any program could cost.
     #[command(after_help = "Example:\n  lightpath bench --rounds 50")]
     Bench(Bench),
@@ -95,6 +102,34 @@ pub(crate) struct Demo {
     /// Keep the setup until Ctrl-C, with commands to try in it.
     #[arg(long, conflicts_with = "json")]
     pub(crate) hold: bool,
+}
+
+/// The flow to explain.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Explain {
+    /// Source address and port: a client's, or a backend's for a reply.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) src: SocketAddr,
+    /// Destination address and port.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) dst: SocketAddr,
+    /// Protocol.
+    #[arg(long, value_enum, value_name = "PROTOCOL")]
+    pub(crate) proto: Proto,
+    /// TCP: the packet that opens the connection, rather than a later one.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) syn: bool,
+}
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Proto {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
 }
 
 /// How long the measurement takes.

@@ -9,8 +9,10 @@ mod cli;
 mod commands;
 mod daemon;
 mod demo;
+mod explanation;
 mod instance;
 mod logging;
+mod output;
 mod root;
 mod status;
 

@@ -148,7 +148,7 @@ impl fmt::Display for Status {
             writeln!(f, "{moving_slots} slots are moving, {remembered} flows are remembered for them")?;
         }
         for service in &self.services {
-            writeln!(f, "\n{service}")?;
+            write!(f, "\n{service}")?;
         }
         if self.drops.is_empty() {
             return writeln!(f, "\nNothing dropped.");

@@ -56,6 +56,23 @@ pub struct HostTables {
     counted: RefCell<Counted>,
 }
 
+/// All that tables hold, as it lies.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// What was fixed when the program was loaded.
+    pub parameters: Parameters,
+    /// Words of both Bloom filters.
+    pub filter: Vec<u64>,
+    /// Lines of the directory.
+    pub directory: Vec<Entry>,
+    /// The array of all slots.
+    pub slots: Vec<Slot>,
+    /// Backends by number.
+    pub backends: BTreeMap<BackendNumber, Backend>,
+    /// Established flows and half-open ones.
+    pub flows: [Vec<Flow>; 2],
+}
+
 /// What the packet path counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
@@ -110,6 +127,23 @@ impl HostTables {
             directory::insert(&mut tables.directory, parameters.hash_key, parameters.directory_mask, &entry)?;
         }
         Ok(tables)
+    }
+
+    /// A copy of tables that are in use, with the routing's answer and the time left open.
+    #[must_use]
+    pub fn copy(contents: Contents) -> Self {
+        let Contents { parameters, filter, directory, slots, backends, flows } = contents;
+        Self {
+            parameters,
+            filter,
+            directory,
+            slots,
+            backends,
+            route: Route::Unresolved,
+            now: 0,
+            flows: RefCell::new(flows),
+            counted: RefCell::default(),
+        }
     }
 
     /// Changes the slots of a service that has as many, as a data plane does while packets flow.

@@ -5,6 +5,9 @@ use lightpath_abi::{BackendNumber, Flow, IDLE_TIMEOUT, Slot};
 
 use crate::change;
 
+/// Seconds after which a SYN is not answered any more: Linux gives a handshake up after 63 (`tcp_synack_retries` = 5).
+const HANDSHAKE: u32 = 64;
+
 /// When slots began to move, and which of them may settle.
 ///
 /// It is told the time, so that the daemon and the simulator decide alike.
@@ -33,8 +36,9 @@ impl Moves {
     /// The slots of `moving` that settle now.
     ///
     /// `flows` are the remembered flows that are not forgotten. A slot waits for those of its flows that live elsewhere than on
-    /// its backend, and for as long as a flow from before the move may stay silent; when all of it goes to one backend anyway,
-    /// only for the flows. A slot whose move is not known, as after a restart, begins to wait now.
+    /// its backend, and for as long as a flow from before the move may stay silent. When what is unknown goes to its backend
+    /// anyway, that is only for as long as a handshake that began elsewhere may take to become a remembered flow. A slot whose
+    /// move is not known, as after a restart, begins to wait now.
     pub fn settling(
         &mut self,
         moving: &BTreeMap<u32, Slot>,
@@ -48,8 +52,8 @@ impl Moves {
         let mut settling = Vec::new();
         for (index, slot) in moving {
             let since = *self.since.entry(*index).or_insert(now);
-            let over = slot.previous == slot.current || now.wrapping_sub(since) > u32::from(IDLE_TIMEOUT);
-            if over && !waited_for.contains(index) {
+            let wait = if slot.previous == slot.current { HANDSHAKE } else { u32::from(IDLE_TIMEOUT) };
+            if now.wrapping_sub(since) > wait && !waited_for.contains(index) {
                 settling.push(*index);
             }
         }

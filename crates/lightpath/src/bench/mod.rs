@@ -16,6 +16,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::cli::Bench;
+use crate::output::{print, print_line};
 use crate::root::require_root;
 use bed::{Bed, Row};
 use report::{Figures, Report};
@@ -53,9 +54,9 @@ pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
     let rows = rows.into_iter().map(|(row, _, times)| Figures::of(row, &times, &floors)).collect();
     let report = Report { floor_ns: report::tenth_percentile(&floors), rows, program: bed.program()?.into() };
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        print_line(serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{report}");
+        print(report)?;
     }
     Ok(ExitCode::SUCCESS)
 }

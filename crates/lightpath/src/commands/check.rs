@@ -5,6 +5,8 @@ use anyhow::Result;
 use lightpath_control::config::{self, LoadError};
 use serde_json::json;
 
+use crate::output::print_line;
+
 /// `lightpath check`: says everything that is wrong with a configuration file.
 pub(crate) fn run(file: &Path, json: bool) -> Result<ExitCode> {
     match config::load(file) {
@@ -12,18 +14,20 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<ExitCode> {
             let backends: usize = config.services.iter().map(|service| service.backends.len()).sum();
             let services = config.services.len();
             if json {
-                println!(
-                    "{}",
-                    json!({ "valid": true, "services": services, "backends": backends, "problems": [] })
-                );
+                print_line(
+                    json!({ "valid": true, "services": services, "backends": backends, "problems": [] }),
+                )?;
             } else {
-                println!("{}: valid, {services} services with {backends} backends", file.display());
+                print_line(format_args!(
+                    "{}: valid, {services} services with {backends} backends",
+                    file.display()
+                ))?;
             }
             Ok(ExitCode::SUCCESS)
         }
         Err(LoadError::Invalid(problems)) => {
             if json {
-                println!("{}", json!({ "valid": false, "problems": problems }));
+                print_line(json!({ "valid": false, "problems": problems }))?;
             } else {
                 eprintln!("{problems}");
             }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::api;
 use crate::instance::Instance;
+use crate::output::print_line;
 use crate::root::require_root;
 
 /// `lightpath detach`: takes the data plane off and undoes what was changed on the host.
@@ -27,15 +28,15 @@ pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
     let undone = changes.saturating_sub(failures.len());
 
     if json {
-        println!("{}", json!({ "interfaces": interfaces, "undone": undone, "failures": failures }));
+        print_line(json!({ "interfaces": interfaces, "undone": undone, "failures": failures }))?;
     } else {
-        match interfaces.as_slice() {
-            [] if !existed && changes == 0 => println!("instance {} was not attached", instance.name),
-            [] => println!("instance {} was attached to no interface", instance.name),
-            names => println!("detached from {}", names.join(", ")),
-        }
+        print_line(match interfaces.as_slice() {
+            [] if !existed && changes == 0 => format!("instance {} was not attached", instance.name),
+            [] => format!("instance {} was attached to no interface", instance.name),
+            names => format!("detached from {}", names.join(", ")),
+        })?;
         if undone > 0 {
-            println!("{undone} changes to this host undone");
+            print_line(format_args!("{undone} changes to this host undone"))?;
         }
         for failure in &failures {
             eprintln!("lightpath: {failure}");

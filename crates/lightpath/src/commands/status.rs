@@ -4,21 +4,22 @@ use anyhow::{Context, Result};
 
 use crate::api;
 use crate::instance::Instance;
+use crate::output::{print, print_line};
 use crate::status::Status;
 
 /// `lightpath status`: what the running daemon says.
 pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
     let body = api::get(&instance.socket, "/v1/status").with_context(|| absent(instance))?;
     if json {
-        println!("{body}");
+        print_line(body)?;
     } else {
         let status: Status = serde_json::from_str(&body).context("the daemon is of another version")?;
-        print!("{status}");
+        print(status)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn absent(instance: &Instance) -> String {
+pub(super) fn absent(instance: &Instance) -> String {
     let attached = instance.pins.linked_interfaces().unwrap_or_default();
     if attached.is_empty() {
         return format!(

@@ -3,6 +3,7 @@
 //! It starts in an order in which nothing is touched before everything that can be refused was looked at: configuration,
 //! interfaces, program, next hops; then tables, interfaces, addresses. On SIGTERM it stops and leaves everything in place.
 
+mod explain;
 mod host;
 mod interfaces;
 mod kernel;
@@ -197,20 +198,23 @@ impl Daemon {
         }
     }
 
+    /// Whoever asked may have gone by the time there is an answer.
     fn answer(&mut self, question: Question) {
-        let Question::Status(answer) = question;
-        let status = report::status(
-            &self.instance,
-            &self.reconciler,
-            &self.interfaces,
-            &self.kernel.0,
-            &self.rates,
-            self.motion,
-        );
-        match status {
-            // Whoever asked may have gone.
-            Ok(status) => drop(answer.send(status)),
-            Err(error) => error!(%error, "no status"),
+        match question {
+            Question::Status(answer) => {
+                let dataplane = &self.kernel.0;
+                let Self { instance, reconciler, interfaces, rates, motion, .. } = &*self;
+                match report::status(instance, reconciler, interfaces, dataplane, rates, *motion) {
+                    Ok(status) => drop(answer.send(status)),
+                    Err(error) => error!(%error, "no status"),
+                }
+            }
+            Question::Explain(flow, answer) => {
+                let tables = self.kernel.0.host_tables().map_err(|error| error.to_string());
+                let explained = tables.and_then(|tables| explain::explain(&flow, &tables, &self.reconciler));
+                drop(answer.send(explained));
+                release_memory();
+            }
         }
     }
 

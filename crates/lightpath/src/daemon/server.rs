@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,6 +14,8 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api;
+use crate::cli::Explain;
+use crate::explanation::Explanation;
 use crate::status::Status;
 
 /// What the API asks of the daemon's one loop, which owns everything.
@@ -21,6 +23,8 @@ use crate::status::Status;
 pub(super) enum Question {
     /// GET /v1/status.
     Status(oneshot::Sender<Status>),
+    /// GET /v1/explain.
+    Explain(Explain, oneshot::Sender<Result<Explanation, String>>),
 }
 
 /// Takes the instance's socket, and with it the right to be its one daemon.
@@ -48,7 +52,10 @@ pub(super) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
 
 /// Answers requests until the daemon ends.
 pub(super) async fn serve(listener: UnixListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
-    let router = Router::new().route("/v1/status", get(status)).with_state(questions);
+    let router = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/explain", get(explain))
+        .with_state(questions);
     axum::serve(listener, router).await
 }
 
@@ -56,4 +63,15 @@ async fn status(State(questions): State<mpsc::Sender<Question>>) -> Result<Json<
     let (answer, answered) = oneshot::channel();
     questions.send(Question::Status(answer)).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     answered.await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
+async fn explain(
+    State(questions): State<mpsc::Sender<Question>>,
+    Query(flow): Query<Explain>,
+) -> Result<Json<Explanation>, (StatusCode, String)> {
+    let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned());
+    let (answer, answered) = oneshot::channel();
+    questions.send(Question::Explain(flow, answer)).await.map_err(|_| gone())?;
+    let explanation = answered.await.map_err(|_| gone())?;
+    explanation.map(Json).map_err(|problem| (StatusCode::BAD_REQUEST, problem))
 }

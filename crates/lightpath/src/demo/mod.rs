@@ -16,6 +16,7 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Demo;
+use crate::output::{print, print_line};
 use crate::root::require_root;
 use bed::Bed;
 use report::Report;
@@ -39,9 +40,9 @@ pub(crate) fn run(options: &Demo, json: bool) -> Result<ExitCode> {
 
     let report = Report { scenes, seconds: started.elapsed().as_secs_f64() };
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        print_line(serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{report}");
+        print(&report)?;
     }
     if options.hold {
         bed.start_daemon()?;

@@ -123,15 +123,20 @@ fn tcp_counter(snmp: &str, name: &str) -> Result<u64> {
     Ok(value.parse()?)
 }
 
-/// How far a share may be from its weight. Flows are placed by their hash, so shares scatter like coin tosses: with 2,000
-/// requests one scatters by about one point, with 500 by two.
+/// How far a share may be from its weight.
 const TOLERANCE: f64 = 0.05;
+/// How far it may be with few requests, in standard deviations: flows are placed by their hash, so shares scatter like the
+/// tosses of a coin.
+const DEVIATIONS: f64 = 4.0;
 
 impl Scene {
     /// Claims that the requests were shared by weight.
     pub(super) fn check_shares(&mut self) {
         for backend in &self.backends {
-            if (backend.share - backend.expected_share).abs() > TOLERANCE {
+            let expected = backend.expected_share;
+            let requests = f64::from(u32::try_from(self.requests).unwrap_or(u32::MAX));
+            let scatter = DEVIATIONS * (expected * (1.0 - expected) / requests).sqrt();
+            if (backend.share - expected).abs() > TOLERANCE.max(scatter) {
                 self.problems.push(format!(
                     "{} got {:.1} % of the requests instead of {:.1} %",
                     backend.name,

@@ -37,7 +37,7 @@ impl Capacity {
         Self {
             services: (services + 1).saturating_mul(2).next_power_of_two().max(64),
             backends: (backends + 1).saturating_mul(2).next_power_of_two().clamp(256, 1 << 16),
-            slots: slots.saturating_add(largest_table).next_multiple_of(2),
+            slots: slots.saturating_add(largest_table).next_multiple_of(2).max(2),
             directory: entries.saturating_mul(3).next_power_of_two().max(256),
         }
     }

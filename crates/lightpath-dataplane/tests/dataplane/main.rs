@@ -7,6 +7,7 @@
 mod attach;
 mod features;
 mod lab;
+mod moving;
 mod packets;
 mod refuse;
 mod reopen;

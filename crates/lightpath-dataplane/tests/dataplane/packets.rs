@@ -67,7 +67,7 @@ fn generated_packets_fare_alike_in_the_kernel_and_on_the_host() {
 }
 
 /// On either interface, since a packet that leaves by the one it came on is transmitted, not redirected.
-fn fares_alike(
+pub(crate) fn fares_alike(
     packet: &[u8],
     node: &Node,
     dataplane: &Dataplane,

@@ -18,10 +18,8 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<ExitCode> {
                     json!({ "valid": true, "services": services, "backends": backends, "problems": [] }),
                 )?;
             } else {
-                print_line(format_args!(
-                    "{}: valid, {services} services with {backends} backends",
-                    file.display()
-                ))?;
+                let (services, backends) = (count(services, "service"), count(backends, "backend"));
+                print_line(format_args!("{}: valid, {services} with {backends}", file.display()))?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -35,4 +33,8 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<ExitCode> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

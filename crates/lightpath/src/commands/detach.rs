@@ -14,7 +14,7 @@ pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
     require_root("lightpath detach")?;
     if api::is_served(&instance.socket) {
         bail!(
-            "the daemon of instance {} is running and would attach again; stop it first (systemctl stop lightpath, or SIGTERM)",
+            "the daemon of instance {} is running and would attach again; stop it first (SIGTERM)",
             instance.name
         );
     }

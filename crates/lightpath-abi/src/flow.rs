@@ -8,7 +8,8 @@ use crate::BackendNumber;
 pub struct Flow {
     /// The keyed hash of its 5-tuple, which stands for it; 0 marks an empty place.
     pub key: u64,
-    /// Established: the slot it belongs to, by its index in the array of all slots. Half-open: the sequence number of its SYN.
+    /// Half-open: the sequence number of its SYN. Established: see [`slot`](Self::slot) and
+    /// [`finds_its_way`](Self::finds_its_way).
     pub detail: u32,
     /// The backend it stays with.
     pub backend: BackendNumber,
@@ -18,7 +19,40 @@ pub struct Flow {
 
 const _: () = assert!(size_of::<Flow>() == 16);
 
-/// Places that a flow may be remembered in: neighbours, in one cache line.
+/// Set in the detail of an established flow that finds its way without being remembered.
+const FINDS_ITS_WAY: u32 = 1 << 31;
+
+impl Flow {
+    /// An established flow.
+    #[inline(always)]
+    #[must_use]
+    pub const fn established(
+        key: u64,
+        slot: u32,
+        finds_its_way: bool,
+        backend: BackendNumber,
+        seen: u16,
+    ) -> Self {
+        let detail = if finds_its_way { slot | FINDS_ITS_WAY } else { slot };
+        Self { key, detail, backend, seen }
+    }
+
+    /// Established: the slot it belongs to, by its index in the array of all slots.
+    #[must_use]
+    pub const fn slot(&self) -> u32 {
+        self.detail & !FINDS_ITS_WAY
+    }
+
+    /// Established: whether it would be sent where it is if it were not remembered, being older than its slot's move.
+    #[inline(always)]
+    #[must_use]
+    pub const fn finds_its_way(&self) -> bool {
+        self.detail & FINDS_ITS_WAY != 0
+    }
+}
+
+/// Places that a flow may be remembered in: neighbours, in one cache line. The first flows are turned away when about a
+/// twelfth of the table is in use.
 pub const FLOW_WAYS: u32 = 4;
 
 /// Seconds after which a flow that sent nothing is forgotten.
@@ -41,7 +75,7 @@ impl FlowTable {
     #[must_use]
     pub const fn places(self) -> u32 {
         match self {
-            Self::Established => 1 << 16,
+            Self::Established => 1 << 18,
             Self::HalfOpen => 1 << 14,
         }
     }

@@ -3,7 +3,7 @@
 use lightpath_abi::{Entry, Features, Forward, Role, Tag};
 
 use crate::directory::{find, may_be_vip, may_reply, search};
-use crate::moving::follow;
+use crate::moving::{Sighting, follow};
 use crate::parse::{Link, destination};
 use crate::{
     Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reject, Rewrite, Route, RouteQuery,
@@ -74,12 +74,15 @@ pub fn placement<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Place
 fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict {
     let drop = |reason| Verdict::Drop(Drop { reason, service: service.service });
     let parameters = tables.parameters();
-    let Placement { hash, index } = placement(frame, service, tables);
-    let Some(slot) = tables.slot(index) else {
+    let placement = placement(frame, service, tables);
+    let Some(slot) = tables.slot(placement.index) else {
         return drop(Reason::StaleSlot);
     };
-    let number =
-        if slot.previous == 0 { slot.current } else { follow(frame, hash, (index, slot), service, tables) };
+    let number = if slot.previous == 0 {
+        slot.current
+    } else {
+        follow(&Sighting::new(frame, placement, slot, service), tables)
+    };
     if number == 0 {
         return drop(Reason::NoBackend);
     }

@@ -4,12 +4,14 @@
 //! slot moves does the flow table matter: new flows are remembered on the new backend, and a flow that nobody has heard of must
 //! be older than the move, so it stays on the previous one. State is kept where the table is in motion, and nowhere else.
 
+use core::hint::black_box;
+
 use lightpath_abi::{
     BackendNumber, Entry, FLOW_WAYS, Flow, FlowTable, IDLE_TIMEOUT, ServiceIndex, Slot, UDP_LEARN,
 };
 
 use crate::wire::TCP;
-use crate::{FlowHash, Frame, Tables};
+use crate::{Frame, Placement, Tables};
 
 /// How far the first packet after a SYN may continue its sequence number: more than any initial window, and so little that a
 /// forged SYN meets a flow's own numbers by chance once in 65,536 times.
@@ -39,19 +41,51 @@ pub fn change(slot: Slot, to: BackendNumber, serves: impl Fn(BackendNumber) -> b
     Slot { current: to, previous }
 }
 
+/// A packet whose slot is moving, as far as its backend depends on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sighting {
+    /// What stands for its flow in the flow tables.
+    key: u64,
+    /// TCP: its sequence number.
+    sequence: u32,
+    /// TCP: whether it opens a connection.
+    syn: bool,
+    tcp: bool,
+    slot: Slot,
+    /// The slot's index in the array of all slots.
+    index: u32,
+    service: ServiceIndex,
+    /// When slots of the service last began to move.
+    moved: u32,
+}
+
+impl Sighting {
+    #[inline(always)]
+    pub(crate) fn new(frame: &Frame, placement: Placement, slot: Slot, service: &Entry) -> Self {
+        let tcp = frame.protocol == TCP;
+        Self {
+            key: placement.hash.key(),
+            sequence: frame.sequence,
+            syn: frame.syn,
+            tcp,
+            slot,
+            index: placement.index,
+            service: service.service,
+            moved: service.moved,
+        }
+    }
+}
+
 /// The backend of a packet whose slot is moving.
-#[inline(always)]
+///
+/// A function of its own in the BPF program too: packets of settled slots, which are nearly all, do not pay for what it keeps in
+/// registers and on the stack.
+#[inline(never)]
 #[expect(clippy::cast_possible_truncation, reason = "entries keep the lowest bits of the time")]
-pub(crate) fn follow<T: Tables>(
-    frame: &Frame,
-    hash: FlowHash,
-    (index, slot): (u32, Slot),
-    service: &Entry,
-    tables: &T,
-) -> BackendNumber {
+pub(crate) fn follow<T: Tables>(packet: &Sighting, tables: &T) -> BackendNumber {
+    let Sighting { key, sequence, syn, tcp, slot, index, service, moved } = *packet;
     let now = tables.now();
-    let key = hash.key();
-    let moving = Moving { key, now: now as u16, service: service.service, tables };
+    let moving = Moving { key, now: now as u16, service, tables };
     if let Some((place, flow)) = moving.recall(FlowTable::Established) {
         if flow.seen != moving.now {
             tables.remember(FlowTable::Established, place, Flow { seen: moving.now, ..flow });
@@ -59,18 +93,27 @@ pub(crate) fn follow<T: Tables>(
         return flow.backend;
     }
     let fallback = if moving.serves(slot.previous) { slot.previous } else { slot.current };
-    let backend = if frame.protocol != TCP {
-        if now.wrapping_sub(service.moved) < UDP_LEARN { fallback } else { slot.current }
-    } else if frame.syn {
-        moving.half_open(Flow { key, detail: frame.sequence, backend: slot.current, seen: moving.now });
-        return slot.current;
-    } else {
-        match moving.recall(FlowTable::HalfOpen) {
-            Some((_, flow)) if continues(flow.detail, frame.sequence) => flow.backend,
-            _ => fallback,
+    let begun = if tcp { moving.recall(FlowTable::HalfOpen) } else { None };
+    let backend = match begun {
+        _ if !tcp => {
+            if now.wrapping_sub(moved) < UDP_LEARN {
+                fallback
+            } else {
+                slot.current
+            }
         }
+        // A SYN sent again goes where the first one went, be the slot another's by now.
+        Some((_, flow)) if syn && flow.detail == sequence => return flow.backend,
+        _ if syn => {
+            moving.half_open(Flow { key, detail: sequence, backend: slot.current, seen: moving.now });
+            return slot.current;
+        }
+        Some((_, flow)) if continues(flow.detail, sequence) => flow.backend,
+        _ => fallback,
     };
-    moving.establish(Flow { key, detail: index, backend, seen: moving.now }, backend != fallback);
+    // A UDP flow is taken for an old one only for a while: later it would not find its way without its entry.
+    let finds_its_way = tcp && backend == fallback;
+    moving.establish(Flow::established(key, index, finds_its_way, backend, moving.now), backend != fallback);
     backend
 }
 
@@ -106,78 +149,62 @@ impl<T: Tables> Moving<'_, T> {
     /// Where the flow is remembered, and as what.
     #[inline(always)]
     fn recall(&self, table: FlowTable) -> Option<(u32, Flow)> {
-        let first = table.first_place(self.key);
-        let mut way = 0;
-        while way < FLOW_WAYS {
-            if let Some(flow) = self.tables.flow(table, first + way)
-                && flow.key == self.key
-            {
-                return if self.is_fresh(&flow) && self.serves(flow.backend) {
-                    Some((first + way, flow))
-                } else {
-                    None
-                };
-            }
-            way += 1;
-        }
-        None
+        let place = self.best(table, |flow| if flow.key == self.key { Some(0) } else { None })?;
+        let flow = self.tables.flow(table, place)?;
+        if self.is_fresh(&flow) && self.serves(flow.backend) { Some((place, flow)) } else { None }
     }
 
-    /// Remembers a SYN, in place of the oldest if need be: a flood of them pushes out SYNs and nothing else.
+    /// Remembers a SYN, in place of another if need be: a flood of them pushes out SYNs and nothing else.
     #[inline(always)]
     fn half_open(&self, flow: Flow) {
-        let first = FlowTable::HalfOpen.first_place(self.key);
-        let (mut place, mut oldest) = (first, 0);
-        let mut way = 0;
-        while way < FLOW_WAYS {
-            if let Some(there) = self.tables.flow(FlowTable::HalfOpen, first + way) {
-                if there.key == self.key || there.key == 0 {
-                    place = first + way;
-                    break;
-                }
-                let age = self.now.wrapping_sub(there.seen);
-                if age >= oldest {
-                    (place, oldest) = (first + way, age);
-                }
-            }
-            way += 1;
+        let place = self.best(FlowTable::HalfOpen, |there| match there {
+            _ if there.key == self.key => Some(0),
+            _ if there.key == 0 => Some(1),
+            _ if !self.is_fresh(there) => Some(2),
+            // Those of this second last: a flood displaces itself.
+            _ if there.seen != self.now => Some(3),
+            _ => Some(4),
+        });
+        if let Some(place) = place {
+            self.tables.remember(FlowTable::HalfOpen, place, flow);
         }
-        self.tables.remember(FlowTable::HalfOpen, place, flow);
     }
 
     /// Remembers a flow, in a place that is empty or whose flow is gone. One that went another way than it would by default
     /// (`special`) may take the place of one that did not: that one finds its way without being remembered.
     #[inline(always)]
     fn establish(&self, flow: Flow, special: bool) {
-        let first = FlowTable::Established.first_place(self.key);
-        let mut place = None;
-        let mut way = 0;
-        while way < FLOW_WAYS {
-            if let Some(there) = self.tables.flow(FlowTable::Established, first + way) {
-                if there.key == self.key || !self.is_fresh(&there) || !self.serves_any(there.backend) {
-                    place = Some(first + way);
-                    break;
-                }
-                if special && self.is_default(&there) {
-                    place = Some(first + way);
-                }
-            }
-            way += 1;
-        }
+        let place = self.best(FlowTable::Established, |there| match there {
+            _ if there.key == self.key => Some(0),
+            _ if !self.is_fresh(there) => Some(1),
+            _ if special && there.finds_its_way() => Some(2),
+            _ => None,
+        });
         if let Some(place) = place {
             self.tables.remember(FlowTable::Established, place, flow);
         }
     }
 
-    /// Whether the backend of some service can serve its flows.
+    /// The place of the flow with the lowest rank, if any has one, among its neighbours.
+    ///
+    /// `black_box` hides from the verifier which of the places it is: it would follow the rest of the program once for each.
     #[inline(always)]
-    fn serves_any(&self, number: BackendNumber) -> bool {
-        self.tables.backend(number).is_some_and(|backend| backend.serving != 0)
-    }
-
-    /// Whether a flow would be sent where it is remembered if it were not.
-    #[inline(always)]
-    fn is_default(&self, flow: &Flow) -> bool {
-        self.tables.slot(flow.detail).is_some_and(|slot| slot.previous == flow.backend)
+    #[expect(clippy::cast_possible_truncation, reason = "there are four places")]
+    fn best(&self, table: FlowTable, rank: impl Fn(&Flow) -> Option<u8>) -> Option<u32> {
+        const NONE: u8 = u8::MAX;
+        let first = table.first_place(self.key);
+        let mut best = NONE;
+        let mut way = 0;
+        while way < FLOW_WAYS {
+            if let Some(flow) = self.tables.flow(table, first + way)
+                && let Some(rank) = rank(&flow)
+            {
+                let candidate = rank << 2 | way as u8;
+                best = if candidate < best { candidate } else { best };
+            }
+            way += 1;
+        }
+        let best = black_box(best);
+        if best == NONE { None } else { Some(first + u32::from(best) % FLOW_WAYS) }
     }
 }

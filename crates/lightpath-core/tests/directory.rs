@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use lightpath_abi::{Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Role, Slot, Tag};
+use lightpath_abi::{
+    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Flow, FlowTable, Role, Slot, Tag,
+};
 use lightpath_core::directory::{
     Full, Lines, filter_place, find, insert, may_be_vip, may_reply, remove, search,
 };
@@ -100,6 +102,16 @@ impl Tables for Watched {
     fn backend(&self, _: BackendNumber) -> Option<&Backend> {
         None
     }
+
+    fn now(&self) -> u32 {
+        0
+    }
+
+    fn flow(&self, _: FlowTable, _: u32) -> Option<Flow> {
+        None
+    }
+
+    fn remember(&self, _: FlowTable, _: u32, _: Flow) {}
 
     fn route(&self, _: &RouteQuery) -> Route {
         Route::NotForwarded

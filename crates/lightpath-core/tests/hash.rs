@@ -23,6 +23,8 @@ fn frame(source: &str, source_port: u16, destination: &str, destination_port: u1
         source_port,
         destination_port,
         protocol,
+        syn: false,
+        sequence: 0,
         ttl: 64,
         tos: 0,
         length: 40,

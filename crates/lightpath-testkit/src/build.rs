@@ -100,7 +100,7 @@ fn protocol(packet: &PacketBuilder) -> u8 {
 /// The transport header and the payload.
 fn transport(packet: &PacketBuilder) -> Vec<u8> {
     let header = match &packet.transport {
-        Transport::Tcp { flags, options } => tcp(packet, *flags, options),
+        Transport::Tcp { flags, sequence, options } => tcp(packet, *flags, *sequence, options),
         Transport::Udp { checksum } => udp(packet, *checksum),
         Transport::Echo => echo(packet),
         Transport::Other(_) => Vec::new(),
@@ -108,8 +108,8 @@ fn transport(packet: &PacketBuilder) -> Vec<u8> {
     [header, packet.payload.clone()].concat()
 }
 
-fn tcp(packet: &PacketBuilder, flags: u8, options: &[u8]) -> Vec<u8> {
-    let mut header = TcpHeader::new(packet.source.port(), packet.destination.port(), 1_000_000, 8192);
+fn tcp(packet: &PacketBuilder, flags: u8, sequence: u32, options: &[u8]) -> Vec<u8> {
+    let mut header = TcpHeader::new(packet.source.port(), packet.destination.port(), sequence, 8192);
     header.set_options_raw(options).expect("up to ten words of options");
     header.fin = flags & FIN != 0;
     header.syn = flags & SYN != 0;

@@ -19,7 +19,7 @@ pub const ACK: u8 = 16;
 #[must_use]
 pub fn tcp(source: &str, destination: &str) -> PacketBuilder {
     let (source, destination) = (socket_address(source), socket_address(destination));
-    let transport = Transport::Tcp { flags: ACK, options: Vec::new() };
+    let transport = Transport::Tcp { flags: ACK, sequence: 1_000_000, options: Vec::new() };
     PacketBuilder::new(source, destination, transport)
 }
 
@@ -81,7 +81,7 @@ pub struct PacketBuilder {
 /// What the IP packet carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
-    Tcp { flags: u8, options: Vec<u8> },
+    Tcp { flags: u8, sequence: u32, options: Vec<u8> },
     Udp { checksum: Checksum },
     Echo,
     Other(u8),
@@ -224,6 +224,15 @@ impl PacketBuilder {
     pub fn flags(mut self, new: u8) -> Self {
         if let Transport::Tcp { flags, .. } = &mut self.transport {
             *flags = new;
+        }
+        self
+    }
+
+    /// TCP sequence number; 1,000,000 unless told.
+    #[must_use]
+    pub fn sequence(mut self, new: u32) -> Self {
+        if let Transport::Tcp { sequence, .. } = &mut self.transport {
+            *sequence = new;
         }
         self
     }

@@ -234,6 +234,7 @@ impl Setup {
                     hops: [*hop, NextHop::default()],
                     service: index,
                     port: *port,
+                    serving: 1,
                     ..Backend::default()
                 };
                 image.backends.insert(next, backend);

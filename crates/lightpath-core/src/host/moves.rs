@@ -46,8 +46,8 @@ impl Moves {
         now: u32,
     ) -> Vec<u32> {
         let elsewhere =
-            |flow: &Flow| moving.get(&flow.detail).is_some_and(|slot| slot.current != flow.backend);
-        let waited_for: BTreeSet<u32> = flows.filter(elsewhere).map(|flow| flow.detail).collect();
+            |flow: &Flow| moving.get(&flow.slot()).is_some_and(|slot| slot.current != flow.backend);
+        let waited_for: BTreeSet<u32> = flows.filter(elsewhere).map(|flow| flow.slot()).collect();
         self.since.retain(|index, _| moving.contains_key(index));
         let mut settling = Vec::new();
         for (index, slot) in moving {

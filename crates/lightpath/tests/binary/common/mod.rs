@@ -1,0 +1,30 @@
+//! What the tests share: networks, the balancer, programs in namespaces, and traffic.
+
+mod balancer;
+mod bed;
+mod config;
+mod host;
+mod program;
+mod traffic;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use balancer::{Balancer, LIGHTPATH, Output, number};
+pub(crate) use bed::{Bed, Family, isolated};
+pub(crate) use config::{Service, file};
+pub(crate) use host::HostState;
+pub(crate) use program::{Server, finish, ip};
+pub(crate) use traffic::{Traffic, tcp_segments_sent};
+
+/// How long anything may take that usually takes milliseconds; machines that run tests are busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Waits until `holds`, and fails with what `claim` says when it does not come true.
+pub(crate) fn eventually(claim: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {claim}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,88 @@
+//! Which backends take flows: those that can be reached and have a weight.
+
+use lightpath_lab::IpNet;
+
+use crate::common::{Bed, Family, Service, eventually, file, number};
+
+use super::{answers, is_served, serve_pages, web_file};
+
+#[test]
+fn a_backend_joins_when_it_appears() {
+    let mut bed = Bed::one_armed(2);
+    let _servers = serve_pages(&bed);
+    let vip = Family::V4.vip(10);
+    let mut backends = bed.addresses(Family::V4);
+    backends.push("10.0.0.99".parse().unwrap());
+    bed.balancer.start_with(&file(bed.interfaces, "", &[Service::web("web", vip, &backends)]));
+
+    let status = bed.balancer.status();
+    let absent = status.backend("web", 2);
+    assert_eq!(absent["state"], "unresolved", "{absent}");
+    assert_eq!(absent["cause"], "no answer from 10.0.0.99 on eth0: is it up, and in the same network?");
+    assert_eq!(absent["share"], 0.0, "{absent}");
+    assert!(bed.balancer.log().contains("the backend takes no flows"), "it is in the log");
+    let text = bed.balancer.ask(&["status"]).stdout;
+    let line = text.lines().find(|line| line.contains("10.0.0.99")).unwrap();
+    assert!(line.contains("unresolved: no answer from 10.0.0.99 on eth0"), "{text}");
+    assert_eq!(answers(&bed.client.ns, vip, 60).len(), 2);
+
+    // The second backend answers for the address from now on.
+    bed.backends[1].ns.add_address("eth0", IpNet::from(backends[2])).unwrap();
+    eventually("the backend takes its share", || bed.balancer.status().backend("web", 2)["state"] == "up");
+    let status = bed.balancer.status();
+    for index in 0..3 {
+        let share = status.backend("web", index)["share"].as_f64().unwrap();
+        assert!((share - 1.0 / 3.0).abs() < 0.01, "{status:?}");
+    }
+    answers(&bed.client.ns, vip, 60);
+    assert!(number(&bed.balancer.status().backend("web", 2)["packets"]) > 0);
+}
+
+#[test]
+fn a_service_without_a_reachable_backend_drops_and_says_so() {
+    let mut bed = Bed::one_armed(0);
+    let vip = Family::V4.vip(10);
+    let absent = "10.0.0.99".parse().unwrap();
+    bed.balancer.start_with(&file(bed.interfaces, "", &[Service::web("web", vip, &[absent])]));
+    assert!(bed.balancer.log().contains("no backend takes flows; packets are dropped"));
+    assert!(!is_served(&bed.client.ns, vip));
+    let status = bed.balancer.status();
+    assert!(number(&status.0["drops"]["no-backend"]) > 0, "{status:?}");
+    assert!(number(&status.service("web")["dropped"]) > 0, "{status:?}");
+}
+
+#[test]
+fn a_new_hardware_address_of_a_backend_is_followed() {
+    let mut bed = Bed::one_armed(1);
+    let _servers = serve_pages(&bed);
+    bed.balancer.start_with(&web_file(&bed));
+    let backend = &bed.backends[0].ns;
+    // It tells its neighbours, as a virtual machine that moves does.
+    backend.sysctl("net.ipv4.conf.eth0.arp_notify", "1").unwrap();
+    backend.sysctl("net.ipv6.conf.eth0.ndisc_notify", "1").unwrap();
+    for family in Family::BOTH {
+        answers(&bed.client.ns, family.vip(10), 20);
+    }
+    backend.set_mac("eth0", [0x02, 0, 0, 0, 0, 0x77]).unwrap();
+    for family in Family::BOTH {
+        let vip = family.vip(10);
+        eventually("requests arrive at the new address", || is_served(&bed.client.ns, vip));
+        answers(&bed.client.ns, vip, 20);
+    }
+}
+
+#[test]
+fn a_backend_of_weight_0_takes_no_flows() {
+    let mut bed = Bed::one_armed(3);
+    let _servers = serve_pages(&bed);
+    let vip = Family::V4.vip(10);
+    let mut service = Service::web("web", vip, &bed.addresses(Family::V4));
+    service.backends[1].more = "weight = 0";
+    bed.balancer.start_with(&file(bed.interfaces, "", &[service]));
+    let answered = answers(&bed.client.ns, vip, 100);
+    assert_eq!(answered.keys().collect::<Vec<_>>(), ["backend1", "backend3"]);
+    let status = bed.balancer.status();
+    let drained = status.backend("web", 1);
+    assert_eq!((&drained["state"], &drained["share"]), (&"draining".into(), &0.0.into()), "{drained}");
+    assert_eq!(number(&drained["packets"]), 0);
+}

@@ -1,0 +1,14 @@
+//! The real binary, as operators run it: in networks of its own, with real software on the other side.
+//!
+//! Needs root and the programs that `scripts/setup --test` installs. Every test has network namespaces, a BPF file system
+//! and directories of its own, which the kernel takes back however the test ends.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod cli;
+mod common;
+mod daemon;
+mod demo;
+mod scenes_http;
+mod scenes_iperf;
+mod scenes_udp;

@@ -9,6 +9,7 @@ mod cli;
 mod common;
 mod daemon;
 mod demo;
+mod explain;
 mod scenes_http;
 mod scenes_iperf;
 mod scenes_udp;

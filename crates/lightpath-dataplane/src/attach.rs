@@ -1,5 +1,6 @@
 //! Attaching: from a loaded program to packets, and off again.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
@@ -12,7 +13,7 @@ use tracing::{info, warn};
 use crate::interface::{Interface, Mode};
 use crate::object::{OBJECT, PASS};
 use crate::pins::{Generation, Pins};
-use crate::{Dataplane, Error};
+use crate::{Dataplane, Error, maps};
 
 /// How an operator wants the program attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,9 +220,20 @@ fn no_native(interface: &Interface, source: ProgramError) -> Error {
 /// How long the kernel may take to let go of a link whose last pin is gone.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
-/// Takes an instance off its interfaces and forgets its maps. The interfaces it was on.
-pub fn detach(pins: &Pins) -> Result<Vec<String>, Error> {
+/// What an instance leaves behind when it is taken off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detached {
+    /// The interfaces it was on.
+    pub interfaces: Vec<String>,
+    /// Index of the interface and MAC address of each next hop it had.
+    pub next_hops: BTreeSet<(u32, [u8; 6])>,
+}
+
+/// Takes an instance off its interfaces and forgets its maps.
+pub fn detach(pins: &Pins) -> Result<Detached, Error> {
     let interfaces = pins.linked_interfaces()?;
+    // Maps that cannot be read, as those of another version, are to be got rid of all the same.
+    let next_hops = maps::next_hops(pins).unwrap_or_default();
     let own = own_programs(pins);
     pins.remove()?;
     // The kernel takes the program off after the pin is gone, not with it.
@@ -232,7 +244,7 @@ pub fn detach(pins: &Pins) -> Result<Vec<String>, Error> {
     while interfaces.iter().any(attached) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
-    Ok(interfaces)
+    Ok(Detached { interfaces, next_hops })
 }
 
 /// Puts a program on an interface that hands every packet to the kernel, until the value is dropped.

@@ -24,7 +24,7 @@ mod test_run;
 
 pub use lightpath_core::host::{Changes, Image as Tables};
 
-pub use attach::{Attachment, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
+pub use attach::{Attachment, Detached, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
 pub use counters::Counters;
 pub use error::Error;
 pub use flows::{FLOW_TABLE_BYTES, Motion};

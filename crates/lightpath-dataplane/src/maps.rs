@@ -1,6 +1,6 @@
 //! The maps behind a program: made, adopted from pins, and opened for use.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use lightpath_core::HashKey;
 use lightpath_core::host::Moves;
 
 use crate::memory::Memory;
+use crate::pins::{Generation, Pins};
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
@@ -148,6 +149,17 @@ pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capa
     let size = |index| Ok::<u32, Error>(u32::try_from(word(index)?).unwrap_or(0));
     let capacity = Capacity { directory: size(1)?, slots: size(2)?, backends: size(3)?, services: size(4)? };
     Ok(Some((capacity, HashKey { start: word(5)?, multiplier: word(6)? })))
+}
+
+/// The next hops of an instance's backends: index of the interface, and MAC address.
+pub(crate) fn next_hops(pins: &Pins) -> Result<BTreeSet<(u32, [u8; 6])>, Error> {
+    let directory = pins.maps(Generation::Current);
+    let Some((capacity, _)) = described(&directory, &pins.program())? else {
+        return Ok(BTreeSet::new());
+    };
+    let backends = Maps::open(&directory, capacity)?.tables().backends;
+    let hops = backends.values().map(Backend::next_hop);
+    Ok(hops.filter(|hop| hop.interface != 0).map(|hop| (hop.interface, hop.mac)).collect())
 }
 
 /// Whether the pinned program runs on the maps in `directory`. A crash while maps were exchanged may have left others there.

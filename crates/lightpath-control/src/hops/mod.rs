@@ -17,7 +17,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use kernel::Error;
-pub use watch::Watcher;
+pub use watch::{Watcher, release};
 
 /// Where packets to a backend go next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,6 +36,12 @@ impl Neighbours {
         self.0.get(&key).copied()
     }
 
+    /// Those that the kernel keeps resolved by itself, with their MAC addresses.
+    pub(super) fn managed(&self) -> impl Iterator<Item = (Key, [u8; 6])> {
+        let managed = self.0.iter().filter(|(_, neighbour)| neighbour.managed);
+        managed.filter_map(|(key, neighbour)| Some((*key, neighbour.mac?)))
+    }
+
     /// Takes in a notification of a new or changed entry; the neighbour, if anything in it matters.
     pub(super) fn update(&mut self, message: &NeighbourMessage) -> Option<Key> {
         let (key, neighbour) = parse(message)?;

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Hop;
 use super::events::{Events, RECEIVE_BUFFER};
-use super::kernel::Error;
+use super::kernel::{self, Error};
+use super::neighbours::Neighbours;
 use super::view::{Stale, View};
 use crate::netlink;
 
@@ -23,6 +24,22 @@ const SETTLE_MOST: Duration = Duration::from_secs(1);
 
 /// Everything is read again this often, should a notification not have been sent or not have been understood.
 const SAFETY_NET: Duration = Duration::from_secs(30);
+
+/// Has the kernel no longer keep those neighbours resolved that are next hops of a data plane which has ended, given by
+/// interface and MAC address. How many there were. Works in the network namespace of the calling thread and on the current
+/// tokio runtime.
+pub async fn release(next_hops: &BTreeSet<(u32, [u8; 6])>) -> Result<usize, Error> {
+    let handle = netlink::connect()?;
+    let neighbours = Neighbours::new(&kernel::neighbours(&handle).await?);
+    let mut released = 0;
+    for ((interface, address), mac) in neighbours.managed() {
+        if next_hops.contains(&(interface, mac)) {
+            kernel::release(&handle, interface, address).await?;
+            released += 1;
+        }
+    }
+    Ok(released)
+}
 
 /// Follows the next hops of a set of addresses.
 ///

@@ -45,12 +45,12 @@ fn a_program_runs_where_it_is_attached_until_it_is_detached() {
             assert_eq!(program_on(interface), Some((id, Mode::Native)));
         }
 
-        assert_eq!(detach(&lab.pins).unwrap(), ["back", "front"]);
+        assert_eq!(detach(&lab.pins).unwrap().interfaces, ["back", "front"]);
         assert!(!lab.pins.exist());
         for interface in ["front", "back"] {
             assert_let_go(interface);
         }
-        assert_eq!(detach(&lab.pins).unwrap(), Vec::<String>::new());
+        assert_eq!(detach(&lab.pins).unwrap().interfaces, Vec::<String>::new());
     });
 }
 
@@ -115,7 +115,7 @@ fn an_interface_named_like_a_vlan_can_be_attached_and_found_again() {
         let mut again = open(lab);
         again.attach(&names(&["eth0.5"]), XdpMode::Native).unwrap();
         assert_eq!(program_on("eth0.5"), Some((again.info().unwrap().id, Mode::Native)));
-        assert_eq!(detach(&lab.pins).unwrap(), ["eth0.5"]);
+        assert_eq!(detach(&lab.pins).unwrap().interfaces, ["eth0.5"]);
         assert_let_go("eth0.5");
     });
 }

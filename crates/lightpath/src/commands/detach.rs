@@ -1,7 +1,9 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use lightpath_control::hops;
 use lightpath_control::host::{self, Ledger};
+use lightpath_dataplane::Detached;
 use serde_json::json;
 
 use crate::api;
@@ -19,13 +21,16 @@ pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
         );
     }
     let existed = instance.pins.exist();
-    let interfaces = lightpath_dataplane::detach(&instance.pins)?;
+    let Detached { interfaces, next_hops } = lightpath_dataplane::detach(&instance.pins)?;
     let mut ledger = Ledger::open(&instance.ledger)?;
     let changes = ledger.addresses().len() + ledger.sysctls().len();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let failures: Vec<String> =
+    let mut failures: Vec<String> =
         runtime.block_on(host::undo(&mut ledger)).iter().map(ToString::to_string).collect();
     let undone = changes.saturating_sub(failures.len());
+    if let Err(error) = runtime.block_on(hops::release(&next_hops)) {
+        failures.push(format!("backends stay neighbours that the kernel keeps resolved: {error}"));
+    }
 
     if json {
         print_line(json!({ "interfaces": interfaces, "undone": undone, "failures": failures }))?;

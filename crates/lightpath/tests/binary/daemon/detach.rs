@@ -2,7 +2,7 @@
 
 use lightpath_dataplane::Interface;
 
-use crate::common::{Bed, Family, HostState};
+use crate::common::{Bed, Family, HostState, ip};
 
 use super::{answers, serve_pages, web_file};
 
@@ -41,16 +41,18 @@ fn detach_leaves_the_host_as_it_was() {
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert_eq!(
         refused.stderr,
-        "lightpath: the daemon of instance default is running and would attach again; stop it first (systemctl stop \
-         lightpath, or SIGTERM)\n"
+        "lightpath: the daemon of instance default is running and would attach again; stop it first (SIGTERM)\n"
     );
     running.is_still(&host);
+    assert!(ip(&host, "neigh").contains("managed"), "the kernel keeps backends resolved");
 
     bed.balancer.stop();
     running.is_still(&host);
     let detached = bed.balancer.detach();
     assert_eq!(detached.stdout.lines().next(), Some("detached from eth0"), "{detached:?}");
     before.is_back(&host);
+    let neighbours = ip(&host, "neigh");
+    assert!(!neighbours.contains("managed"), "{neighbours}");
     assert_eq!(host.run(|| Interface::named("eth0")).unwrap().unwrap().xdp, None);
 
     let again = bed.balancer.detach();

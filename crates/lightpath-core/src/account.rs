@@ -1,6 +1,6 @@
 //! Every packet that is Lightpath's is counted once: with its backend when it goes on, with its reason when it ends.
 
-use lightpath_abi::{BackendNumber, ServiceIndex};
+use lightpath_abi::{BackendCounters, BackendNumber, ServiceIndex};
 
 use crate::{Direction, Reason, Verdict};
 
@@ -21,4 +21,15 @@ pub fn account<C: Counters>(verdict: Verdict, bytes: usize, counters: &C) {
         Verdict::Drop(drop) => counters.dropped(drop.reason, drop.service),
         Verdict::Forward(forwarding) => counters.forwarded(forwarding.direction, forwarding.backend, bytes),
     }
+}
+
+/// Counts a packet with its backend.
+#[inline(always)]
+pub fn count(counters: &mut BackendCounters, direction: Direction, bytes: usize) {
+    let (packets, sum) = match direction {
+        Direction::ToBackend => (&mut counters.packets, &mut counters.bytes),
+        Direction::ToClient => (&mut counters.reply_packets, &mut counters.reply_bytes),
+    };
+    *packets += 1;
+    *sum += bytes as u64;
 }

@@ -30,7 +30,7 @@ mod tables;
 mod verdict;
 pub mod wire;
 
-pub use account::{Counters, account};
+pub use account::{Counters, account, count};
 pub use apply::apply;
 pub use checksum::{Delta, checksum};
 use decide::decide_rejected;

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::XdpContext;
 use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, ServiceIndex, Slot};
-use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, Route, RouteQuery, Tables};
+use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, Route, RouteQuery, Tables, count};
 
 use crate::{fib, maps};
 
@@ -100,16 +100,7 @@ impl Counters for MapTables<'_> {
         // of itself on its CPU.
         #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
         let counters = unsafe { &mut *counters };
-        match direction {
-            Direction::ToBackend => {
-                counters.packets += 1;
-                counters.bytes += bytes as u64;
-            }
-            Direction::ToClient => {
-                counters.reply_packets += 1;
-                counters.reply_bytes += bytes as u64;
-            }
-        }
+        count(counters, direction, bytes);
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ use lightpath_abi::{
 };
 
 use crate::directory::{self, Full, Lines};
-use crate::{Counters, Direction, Parameters, Reason, Route, RouteQuery, Tables};
+use crate::{Counters, Direction, Parameters, Reason, Route, RouteQuery, Tables, count};
 pub use moves::{Moves, is_fresh};
 
 /// Everything the packet path looks up, as plain data: what the controller wants and what the data plane is given.
@@ -263,16 +263,7 @@ impl Counters for HostTables {
     fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize) {
         let mut counted = self.counted.borrow_mut();
         let counters = counted.backends.entry(backend).or_default();
-        match direction {
-            Direction::ToBackend => {
-                counters.packets += 1;
-                counters.bytes += bytes as u64;
-            }
-            Direction::ToClient => {
-                counters.reply_packets += 1;
-                counters.reply_bytes += bytes as u64;
-            }
-        }
+        count(counters, direction, bytes);
     }
 
     fn dropped(&self, reason: Reason, service: ServiceIndex) {

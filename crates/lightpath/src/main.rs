@@ -15,6 +15,7 @@ mod logging;
 mod output;
 mod root;
 mod status;
+mod take_off;
 
 use std::process::ExitCode;
 

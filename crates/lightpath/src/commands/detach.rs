@@ -1,15 +1,13 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use lightpath_control::hops;
-use lightpath_control::host::{self, Ledger};
-use lightpath_dataplane::Detached;
 use serde_json::json;
 
 use crate::api;
 use crate::instance::Instance;
 use crate::output::print_line;
 use crate::root::require_root;
+use crate::take_off::{TakenOff, take_off};
 
 /// `lightpath detach`: takes the data plane off and undoes what was changed on the host.
 pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
@@ -21,22 +19,14 @@ pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
         );
     }
     let existed = instance.pins.exist();
-    let Detached { interfaces, next_hops } = lightpath_dataplane::detach(&instance.pins)?;
-    let mut ledger = Ledger::open(&instance.ledger)?;
-    let changes = ledger.addresses().len() + ledger.sysctls().len();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut failures: Vec<String> =
-        runtime.block_on(host::undo(&mut ledger)).iter().map(ToString::to_string).collect();
-    let undone = changes.saturating_sub(failures.len());
-    if let Err(error) = runtime.block_on(hops::release(&next_hops)) {
-        failures.push(format!("backends stay neighbours that the kernel keeps resolved: {error}"));
-    }
+    let TakenOff { interfaces, undone, failures } = runtime.block_on(take_off(instance))?;
 
     if json {
         print_line(json!({ "interfaces": interfaces, "undone": undone, "failures": failures }))?;
     } else {
         print_line(match interfaces.as_slice() {
-            [] if !existed && changes == 0 => format!("instance {} was not attached", instance.name),
+            [] if !existed && undone == 0 => format!("instance {} was not attached", instance.name),
             [] => format!("instance {} was attached to no interface", instance.name),
             names => format!("detached from {}", names.join(", ")),
         })?;

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lightpath_control::hops::{Hop, Watcher};
-use lightpath_control::host::{Ledger, undo};
 use lightpath_control::model::Config;
 use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{self, Condition, Hops, Reconciler};
@@ -32,6 +31,7 @@ use tokio::time::{self, MissedTickBehavior};
 use tracing::{error, info, warn};
 
 use crate::instance::Instance;
+use crate::take_off::take_off;
 use host::Host;
 use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
@@ -84,16 +84,9 @@ pub(crate) async fn run(config: Config, instance: Instance) -> Result<()> {
 
 /// Undoes a first start that failed half-way, so that a refusal changes nothing. Where a data plane ran before, it runs on.
 async fn take_back(instance: &Instance) {
-    if let Err(error) = lightpath_dataplane::detach(&instance.pins) {
-        warn!(%error, "the data plane is not off");
-    }
-    match Ledger::open(&instance.ledger) {
-        Ok(mut ledger) => {
-            for error in undo(&mut ledger).await {
-                warn!("{error}");
-            }
-        }
-        Err(error) => warn!(%error, "changes to this host stay"),
+    match take_off(instance).await {
+        Ok(taken) => taken.failures.iter().for_each(|failure| warn!("{failure}")),
+        Err(error) => warn!("what was begun is not undone: {error:#}"),
     }
 }
 

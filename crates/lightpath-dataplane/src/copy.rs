@@ -6,10 +6,11 @@ use lightpath_core::directory::Lines;
 use lightpath_core::host::{Contents, HostTables};
 
 use crate::Error;
-use crate::flows::{monotonic_seconds, read_flow};
+use crate::clock::monotonic_seconds;
+use crate::flows::read_flow;
 use crate::lines::DirectoryLines;
 use crate::maps::Maps;
-use crate::tables::read_slot;
+use crate::slots::read_slot;
 
 impl Maps {
     /// The tables at this moment.

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lightpath_abi::{BackendNumber, Flow, FlowTable, Slot};
 use lightpath_core::host::is_fresh;
-use nix::time::{ClockId, clock_gettime};
 use zerocopy::transmute;
 
 use crate::Error;
+use crate::clock::monotonic_seconds;
 use crate::maps::Maps;
 use crate::memory::Memory;
-use crate::tables::{read_slot, write_slot};
+use crate::slots::{read_slot, write_slot};
 
 const FLOW_WORDS: usize = size_of::<Flow>() / size_of::<u64>();
 
@@ -26,13 +26,6 @@ pub struct Motion {
 /// Bytes that the flow tables take, whatever is in them.
 pub const FLOW_TABLE_BYTES: usize =
     (FlowTable::Established.places() + FlowTable::HalfOpen.places()) as usize * size_of::<Flow>();
-
-/// Seconds of the clock that the packet path reads (`bpf_ktime_get_coarse_ns`).
-#[expect(clippy::cast_possible_truncation, reason = "a host is up for less than 136 years")]
-pub(crate) fn monotonic_seconds() -> u32 {
-    // The clock cannot fail; what counts of its seconds are differences.
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| time.tv_sec().cast_unsigned() as u32)
-}
 
 impl Maps {
     /// Settles the slots that need their flow table no longer, and forgets the flows that are over.

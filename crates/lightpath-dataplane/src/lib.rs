@@ -7,6 +7,7 @@
 
 mod attach;
 pub mod bench;
+mod clock;
 mod copy;
 mod counters;
 mod error;
@@ -18,6 +19,7 @@ mod memory;
 mod object;
 mod pins;
 mod program;
+mod slots;
 mod spec;
 mod tables;
 mod test_run;

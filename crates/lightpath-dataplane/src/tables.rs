@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use lightpath_abi::{
-    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, SlotPair, Slots, Tag,
+    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, Slots, Tag,
 };
 use lightpath_core::HashKey;
 use lightpath_core::directory::{self, Lines};
@@ -11,10 +11,11 @@ use lightpath_core::host::{Changes, Image as Tables};
 use zerocopy::transmute;
 
 use crate::Error;
-use crate::flows::monotonic_seconds;
+use crate::clock::monotonic_seconds;
 use crate::lines::DirectoryLines;
 use crate::maps::Maps;
 use crate::memory::Memory;
+use crate::slots::{read_slot, write_slot};
 
 const BACKEND_WORDS: usize = size_of::<Backend>() / size_of::<u64>();
 const ACTIVE_HOP_AT: usize = std::mem::offset_of!(Backend, active_hop) / size_of::<u64>();
@@ -221,20 +222,6 @@ impl Maps {
         }
         Ok(changed)
     }
-}
-
-/// The slot with this index in the array of all slots.
-pub(crate) fn read_slot(memory: &Memory, index: u32) -> Slot {
-    let [pair] = memory.read::<1>(index as usize / 2);
-    SlotPair(pair).slot(index)
-}
-
-/// Replaces the slot with this index, in one store.
-pub(crate) fn write_slot(memory: &Memory, index: u32, slot: Slot) {
-    let pair = index as usize / 2;
-    let [now] = memory.read::<1>(pair);
-    let shift = (index & 1) * 32;
-    memory.write(pair, now & !(0xffff_ffff << shift) | u64::from(slot.to_word()) << shift);
 }
 
 /// The regions of the slot array.

@@ -64,14 +64,15 @@ fn send(client: &Namespace, to: SocketAddr, answered: &AtomicUsize, stop: &Atomi
     }
 }
 
-/// TCP segments that a host has sent, as its kernel counts them; RFC 4022 counts those that are sent again apart.
-pub(crate) fn tcp_segments_sent(host: &Namespace) -> u64 {
+/// TCP segments that a host has sent, as its kernel counts them, and how many of them it has sent again.
+pub(crate) fn tcp_segments_sent(host: &Namespace) -> (u64, u64) {
     let snmp = host.run(|| fs::read_to_string("/proc/thread-self/net/snmp")).unwrap().unwrap();
     let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp: "));
     let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
-    let counters = names.split(' ').zip(values.split(' '));
-    counters
-        .filter(|(name, _)| ["OutSegs", "RetransSegs"].contains(name))
-        .map(|(_, value)| value.parse::<u64>().unwrap())
-        .sum()
+    let counter = |wanted: &str| {
+        let mut counters = names.split(' ').zip(values.split(' '));
+        counters.find(|(name, _)| *name == wanted).unwrap().1.parse::<u64>().unwrap()
+    };
+    // RFC 4022 counts those that are sent again apart.
+    (counter("OutSegs") + counter("RetransSegs"), counter("RetransSegs"))
 }

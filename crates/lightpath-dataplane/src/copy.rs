@@ -26,7 +26,7 @@ impl Maps {
             filter: self.filter.read::<{ 2 * FILTER_WORDS as usize }>(0).to_vec(),
             directory: (0..self.capacity.directory).map(|position| lines.line(position)).collect(),
             slots: (0..self.capacity.slots).map(|index| read_slot(&slots, index)).collect(),
-            backends: self.tables().backends,
+            backends: self.backends().collect(),
             flows: [flows(FlowTable::Established)?, flows(FlowTable::HalfOpen)?],
         });
         tables.now = monotonic_seconds();

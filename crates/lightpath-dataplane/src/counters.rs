@@ -23,7 +23,7 @@ pub struct Counters {
 impl Counters {
     pub(crate) fn read(maps: &Maps) -> Result<Self, Error> {
         let mut counters = Self::default();
-        for number in maps.tables().backends.into_keys() {
+        for (number, _) in maps.backends() {
             let mut sum = BackendCounters::default();
             let index = u32::from(number);
             for of_cpu in maps.backend_counters.get(&index, 0).map_err(Error::map("BACKEND_COUNTERS"))?.iter()

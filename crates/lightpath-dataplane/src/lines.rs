@@ -18,6 +18,13 @@ const TAG: usize = std::mem::offset_of!(Entry, tag) / size_of::<u64>();
 pub(crate) struct DirectoryLines<'a>(pub(crate) &'a Memory);
 
 impl DirectoryLines<'_> {
+    /// All lines with an entry, with their positions.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, Entry)> {
+        let positions = 0..u32::try_from(self.0.words().len() / WORDS).unwrap_or(u32::MAX);
+        let lines = positions.map(|position| (position, self.line(position)));
+        lines.filter(|(_, line)| line.tag.role().is_some())
+    }
+
     fn words(&self, position: u32) -> &[AtomicU64] {
         let start = position as usize * WORDS;
         self.0.words().get(start..start + WORDS).unwrap_or(&[])

@@ -157,8 +157,8 @@ pub(crate) fn next_hops(pins: &Pins) -> Result<BTreeSet<(u32, [u8; 6])>, Error> 
     let Some((capacity, _)) = described(&directory, &pins.program())? else {
         return Ok(BTreeSet::new());
     };
-    let backends = Maps::open(&directory, capacity)?.tables().backends;
-    let hops = backends.values().map(Backend::next_hop);
+    let maps = Maps::open(&directory, capacity)?;
+    let hops = maps.backends().map(|(_, backend)| backend.next_hop());
     Ok(hops.filter(|hop| hop.interface != 0).map(|hop| (hop.interface, hop.mac)).collect())
 }
 

@@ -51,9 +51,7 @@ impl Maps {
     fn ended(&self, tables: &Tables) -> BTreeSet<BackendNumber> {
         let ends = |(number, wanted): (&BackendNumber, &Backend)| {
             let now = self.backend(*number);
-            let same =
-                now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
-            (now.serving != 0 && (!same || wanted.serving == 0)).then_some(*number)
+            (now.serving != 0 && (!same_server(&now, wanted) || wanted.serving == 0)).then_some(*number)
         };
         tables.backends.iter().filter_map(ends).collect()
     }
@@ -61,6 +59,12 @@ impl Maps {
     /// The backend with this number, all zero if there is none.
     pub(crate) fn backend(&self, number: BackendNumber) -> Backend {
         transmute!(self.backends.read::<BACKEND_WORDS>(usize::from(number) * BACKEND_WORDS))
+    }
+
+    /// All backends.
+    pub(crate) fn backends(&self) -> impl Iterator<Item = (BackendNumber, Backend)> {
+        let numbers = (1..self.capacity.backends).filter_map(|number| BackendNumber::try_from(number).ok());
+        numbers.map(|number| (number, self.backend(number))).filter(|(_, backend)| backend.service != 0)
     }
 
     /// Changes those slots of a service that differ, one store each. They start to move, and the service's lines say when, before
@@ -91,12 +95,10 @@ impl Maps {
         }
         if begins {
             regions.moved.insert(service, now);
-            let mut lines = DirectoryLines(&self.directory);
-            for position in 0..self.capacity.directory {
-                let line = lines.line(position);
-                if line.tag.role() == Some(Role::Service) && line.service == service {
-                    lines.replace(position, &Entry { moved: now, ..line });
-                }
+            let of_service =
+                |(_, line): &(u32, Entry)| line.tag.role() == Some(Role::Service) && line.service == service;
+            for (position, line) in DirectoryLines(&self.directory).entries().filter(of_service) {
+                DirectoryLines(&self.directory).replace(position, &Entry { moved: now, ..line });
             }
         }
         for (index, slot) in &changes {
@@ -107,16 +109,9 @@ impl Maps {
 
     /// The tables as they are: numbers of services and backends, and next hops; slots are left out.
     pub(crate) fn tables(&self) -> Tables {
-        let lines = DirectoryLines(&self.directory);
-        let entries = (0..self.capacity.directory).map(|position| lines.line(position));
-        let backends = (1..self.capacity.backends).filter_map(|number| {
-            let backend: Backend =
-                transmute!(self.backends.read::<BACKEND_WORDS>(number as usize * BACKEND_WORDS));
-            Some((BackendNumber::try_from(number).ok()?, backend)).filter(|_| backend.service != 0)
-        });
         Tables {
-            entries: entries.filter(|entry| entry.tag.role().is_some()).collect(),
-            backends: backends.collect(),
+            entries: DirectoryLines(&self.directory).entries().map(|(_, entry)| entry).collect(),
+            backends: self.backends().collect(),
             slots: BTreeMap::new(),
         }
     }
@@ -131,8 +126,7 @@ impl Maps {
         }
         let at = usize::from(number) * BACKEND_WORDS;
         let now = self.backend(number);
-        let same_server =
-            now.service == wanted.service && now.address == wanted.address && now.port == wanted.port;
+        let same_server = same_server(&now, wanted);
         let resolved = wanted.next_hop().interface != 0;
         let hop = if same_server && !resolved { now.next_hop() } else { wanted.next_hop() };
         if same_server && hop == now.next_hop() && wanted.serving == now.serving {
@@ -155,10 +149,9 @@ impl Maps {
 
     /// Empties the numbers that are not used any more.
     fn forget_backends(&mut self, tables: &Tables) -> Vec<BackendNumber> {
-        let numbers = (1..self.capacity.backends).filter_map(|number| BackendNumber::try_from(number).ok());
-        let forgotten: Vec<BackendNumber> = numbers
-            .filter(|number| self.backend(*number).service != 0 && !tables.backends.contains_key(number))
-            .collect();
+        let numbers = self.backends().map(|(number, _)| number);
+        let forgotten: Vec<BackendNumber> =
+            numbers.filter(|number| !tables.backends.contains_key(number)).collect();
         for number in &forgotten {
             for index in 0..BACKEND_WORDS {
                 self.backends.write(usize::from(*number) * BACKEND_WORDS + index, 0);
@@ -169,10 +162,8 @@ impl Maps {
 
     /// Where the services that are in the directory have their slots now.
     pub(crate) fn regions(&self) -> Regions {
-        let lines = DirectoryLines(&self.directory);
         let mut regions = Regions::default();
-        for position in 0..self.capacity.directory {
-            let line = lines.line(position);
+        for (_, line) in DirectoryLines(&self.directory).entries() {
             if line.tag.role() == Some(Role::Service) {
                 regions.used.insert(line.service, line.slots);
                 regions.moved.insert(line.service, line.moved);
@@ -186,11 +177,8 @@ impl Maps {
         let mask = self.capacity.directory - 1;
         let mut lines = DirectoryLines(&self.directory);
         let mut changed = 0;
-        let mut present = HashSet::new();
+        let present: HashSet<Entry> = lines.entries().map(|(_, entry)| entry).collect();
         let mut wanted: HashSet<(Address, Tag)> = HashSet::new();
-        for position in 0..self.capacity.directory {
-            present.insert(lines.line(position));
-        }
         let mut filter = vec![0; 2 * FILTER_WORDS as usize];
         for entry in &tables.entries {
             let mut entry = *entry;
@@ -212,7 +200,7 @@ impl Maps {
             }
         }
         for line in present {
-            if line.tag.role().is_some() && !wanted.contains(&(line.address, line.tag)) {
+            if !wanted.contains(&(line.address, line.tag)) {
                 directory::remove(&mut lines, key, mask, line.address, line.tag);
                 changed += 1;
             }
@@ -222,6 +210,11 @@ impl Maps {
         }
         Ok(changed)
     }
+}
+
+/// Whether two backends are the same server of the same service, wherever its packets go next.
+fn same_server(one: &Backend, other: &Backend) -> bool {
+    one.service == other.service && one.address == other.address && one.port == other.port
 }
 
 /// The regions of the slot array.

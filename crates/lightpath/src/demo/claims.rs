@@ -70,8 +70,7 @@ impl Claim {
 /// Requests from many client addresses and ports are shared by weight, and every packet is counted.
 fn shares(title: &str, service: DemoService, bed: &Bed, requests: u32) -> Result<Scene> {
     let before = Packets::read(bed, &service)?;
-    let load = Load::of(service, requests)?;
-    let results = load.run(&bed.lab.client.ns)?;
+    let results = load(service, requests)?.run(&bed.lab.client.ns)?;
     let packets = settled_packets(bed, &service, &before)?;
 
     let mut scene = tally(title, service, results);
@@ -83,8 +82,7 @@ fn shares(title: &str, service: DemoService, bed: &Bed, requests: u32) -> Result
 
 /// Each client address, from many ports, meets one backend only, and not all meet the same.
 fn sticks(title: &str, service: DemoService, bed: &Bed, requests: u32) -> Result<Scene> {
-    let load = Load::of(service, requests)?;
-    let results = load.run(&bed.lab.client.ns)?;
+    let results = load(service, requests)?.run(&bed.lab.client.ns)?;
     let mut met: BTreeMap<IpAddr, String> = BTreeMap::new();
     let mut strays = 0;
     for answer in results.iter().flatten() {
@@ -115,7 +113,7 @@ fn survives(title: &str, service: DemoService, bed: &mut Bed, requests: u32) -> 
     }
     let changed = service.with_weights([10, 0, 30]);
     bed.reconfigure(changed)?;
-    let results = Load::of(changed, requests)?.run(&bed.lab.client.ns)?;
+    let results = load(changed, requests)?.run(&bed.lab.client.ns)?;
     let mut scene = tally(title, changed, results);
     scene.check_shares();
     for (connection, backend) in &mut held {
@@ -138,25 +136,19 @@ fn survives(title: &str, service: DemoService, bed: &mut Bed, requests: u32) -> 
 /// Requests are answered while no daemon runs.
 fn unattended(title: &str, service: DemoService, bed: &mut Bed, requests: u32) -> Result<Scene> {
     bed.stop_daemon()?;
-    let results = Load::of(service, requests)?.run(&bed.lab.client.ns)?;
+    let results = load(service, requests)?.run(&bed.lab.client.ns)?;
     Ok(tally(title, service, results))
 }
 
-trait LoadOf: Sized {
-    fn of(service: DemoService, requests: u32) -> Result<Self>;
-}
-
-impl LoadOf for Load {
-    /// Requests to a service, in turn from each client address.
-    fn of(service: DemoService, requests: u32) -> Result<Self> {
-        Ok(Self {
-            to: service.address(),
-            sources: service.clients(),
-            requests: usize::try_from(requests)?,
-            concurrency: CONCURRENCY,
-            timeout: TIMEOUT,
-        })
-    }
+/// Requests to a service, in turn from each client address.
+fn load(service: DemoService, requests: u32) -> Result<Load> {
+    Ok(Load {
+        to: service.address(),
+        sources: service.clients(),
+        requests: usize::try_from(requests)?,
+        concurrency: CONCURRENCY,
+        timeout: TIMEOUT,
+    })
 }
 
 /// Who answered how often.

@@ -73,6 +73,14 @@ impl Tag {
         Self((port as u32 & mask) << 16 | (protocol as u32) << 8 | (role as u32) << 5 | prefix)
     }
 
+    /// The tag of the ports that share the first `prefix` bits (0 to 15) with this tag's single port.
+    #[inline(always)]
+    #[must_use]
+    pub const fn shortened(self, prefix: u32) -> Self {
+        let ports = (0xffff_0000_u32 << (16 - prefix)) & 0xffff_0000;
+        Self(self.0 & (ports | 0xffe0) | prefix)
+    }
+
     /// The tag under which an address itself is listed as a VIP.
     pub const VIP: Self = Self::new(Role::Vip, 0, 0, 0);
 

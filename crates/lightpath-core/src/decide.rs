@@ -3,16 +3,15 @@
 use lightpath_abi::{Entry, Features, Forward, Role, Tag};
 
 use crate::directory::{find, may_be_vip, may_reply, search};
-use crate::moving::{Sighting, follow};
 use crate::parse::{Link, destination};
 use crate::{
     Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reject, Rewrite, Route, RouteQuery,
-    Tables, Verdict,
+    Routes, Sighting, Tables, Verdict,
 };
 
 /// What becomes of a well-formed packet.
 #[inline(always)]
-pub fn decide<T: Tables>(frame: &Frame, tables: &T) -> Verdict {
+pub fn decide<T: Tables, R: Routes>(frame: &Frame, tables: &T, routes: &R) -> Verdict {
     if may_be_vip(tables, frame.destination)
         && let Some(service) =
             search(tables, Role::Service, frame.destination, frame.protocol, frame.destination_port)
@@ -23,7 +22,7 @@ pub fn decide<T: Tables>(frame: &Frame, tables: &T) -> Verdict {
         && may_reply(tables, frame.source)
         && let Some(reply) = search(tables, Role::Reply, frame.source, frame.protocol, frame.source_port)
     {
-        return to_client(frame, reply, tables);
+        return to_client(frame, reply, routes);
     }
     Verdict::Pass
 }
@@ -81,7 +80,7 @@ fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict 
     let number = if slot.previous == 0 {
         slot.current
     } else {
-        follow(&Sighting::new(frame, placement, slot, service), tables)
+        tables.follow(&Sighting::new(frame, placement, slot, service))
     };
     if number == 0 {
         return drop(Reason::NoBackend);
@@ -116,7 +115,7 @@ fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict 
 
 /// A backend's reply gets the VIP as its source again and goes where this node routes it.
 #[inline(always)]
-fn to_client<T: Tables>(frame: &Frame, reply: &Entry, tables: &T) -> Verdict {
+fn to_client<R: Routes>(frame: &Frame, reply: &Entry, routes: &R) -> Verdict {
     let drop = |reason| Verdict::Drop(Drop { reason, service: reply.service });
     let query = RouteQuery {
         v4: frame.v4,
@@ -125,7 +124,7 @@ fn to_client<T: Tables>(frame: &Frame, reply: &Entry, tables: &T) -> Verdict {
         length: frame.length,
         tos: frame.tos,
     };
-    let egress = match tables.route(&query) {
+    let egress = match routes.route(&query) {
         Route::Via(hop) => Egress::Link(hop),
         Route::Unresolved => Egress::Kernel,
         // Such as a connection of this node's own to the backend: the kernel knows what to do.

@@ -5,7 +5,7 @@
 //! filled to 89 %). Most searches read one line, none reads more than four, and the packet path never changes the table. A Bloom filter of one bit an address stands before it, so that
 //! a packet for nobody reads no entry at all.
 
-use lightpath_abi::{Address, Entry, FILTER_WORDS, Role, Tag};
+use lightpath_abi::{Address, Entry, FILTER_WORDS, Features, Role, Tag};
 
 use crate::Tables;
 use crate::hash::{HashKey, filter_bit};
@@ -25,17 +25,42 @@ pub fn search<T: Tables>(
     if let Some(entry) = find(tables, address, Tag::new(role, protocol, port, PORT_BITS)) {
         return Some(entry);
     }
-    let parameters = tables.parameters();
-    if parameters.features.has(lightpath_abi::Features::PORT_RANGES) {
-        let mut prefix = PORT_BITS;
-        while prefix > 0 {
-            prefix -= 1;
-            if parameters.port_prefixes >> prefix & 1 == 0 {
-                continue;
-            }
-            if let Some(entry) = find(tables, address, Tag::new(role, protocol, port, prefix)) {
-                return Some(entry);
-            }
+    if tables.parameters().features.has(Features::PORT_RANGES) {
+        return tables.entry(tables.search_ranges(&RangeQuery::new(role, address, protocol, port))?);
+    }
+    None
+}
+
+/// What [`search_ranges`] looks for.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct RangeQuery {
+    address: Address,
+    /// The tag of the single port.
+    tag: u64,
+}
+
+impl RangeQuery {
+    #[inline(always)]
+    fn new(role: Role, address: Address, protocol: u8, port: u16) -> Self {
+        Self { address, tag: u64::from(Tag::new(role, protocol, port, PORT_BITS).0) }
+    }
+}
+
+/// The position of the entry with the fewest ports, of those that stand for more than one.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a tag is half a word")]
+pub fn search_ranges<T: Tables>(query: &RangeQuery, tables: &T) -> Option<u32> {
+    let port_prefixes = tables.parameters().port_prefixes;
+    let exact = Tag(query.tag as u32);
+    let mut prefix = PORT_BITS;
+    while prefix > 0 {
+        prefix -= 1;
+        if port_prefixes >> prefix & 1 == 0 {
+            continue;
+        }
+        if let Some(position) = position(tables, query.address, exact.shortened(prefix)) {
+            return Some(position);
         }
     }
     None
@@ -44,14 +69,25 @@ pub fn search<T: Tables>(
 /// The entry of an address and tag.
 #[inline(always)]
 pub fn find<T: Tables>(tables: &T, address: Address, tag: Tag) -> Option<&Entry> {
-    let parameters = tables.parameters();
-    let [first, beside_first, second, beside_second] =
-        places(parameters.hash_key, parameters.directory_mask, address, tag);
-    let at = |position| match tables.entry(position) {
-        Some(entry) if entry.tag == tag && entry.address == address => Some(entry),
-        _ => None,
+    let [first, beside_first, second, beside_second] = lines(tables, address, tag);
+    let at = |position| tables.entry(position).filter(|entry| entry.tag == tag && entry.address == address);
+    at(first).or_else(|| at(beside_first)).or_else(|| at(second)).or_else(|| at(beside_second))
+}
+
+/// The position of the entry of an address and tag.
+#[inline(always)]
+fn position<T: Tables>(tables: &T, address: Address, tag: Tag) -> Option<u32> {
+    let [first, beside_first, second, beside_second] = lines(tables, address, tag);
+    let at = |position| {
+        tables.entry(position).filter(|entry| entry.tag == tag && entry.address == address).map(|_| position)
     };
     at(first).or_else(|| at(beside_first)).or_else(|| at(second)).or_else(|| at(beside_second))
+}
+
+#[inline(always)]
+fn lines<T: Tables>(tables: &T, address: Address, tag: Tag) -> [u32; 4] {
+    let parameters = tables.parameters();
+    places(parameters.hash_key, parameters.directory_mask, address, tag)
 }
 
 /// The lines where an entry may be.

@@ -36,36 +36,41 @@ pub use checksum::{Delta, checksum};
 use decide::decide_rejected;
 pub use decide::{Placement, decide, placement};
 pub use hash::{FlowHash, HashKey};
-pub use moving::change;
+pub use moving::{Sighting, change, follow};
 pub use packet::{OutOfBounds, Packet, SlicePacket};
 use parse::Link;
 pub use parse::{Frame, Reject, parse};
 pub use reason::Reason;
-pub use tables::{Parameters, Route, RouteQuery, Tables};
+pub use tables::{Parameters, Route, RouteQuery, Routes, Tables};
 pub use verdict::{Direction, Drop, Egress, Forwarding, Rewrite, Verdict};
 
 /// Takes a packet through the whole path: what became of it is in the packet and in the verdict.
 ///
 /// The families part early and never meet again, so each gets code of its own in which nothing depends on the other.
 #[inline(always)]
-pub fn forward<P: Packet, T: Tables + Counters>(packet: &mut P, tables: &T) -> Verdict {
+pub fn forward<P: Packet, T: Tables + Counters, R: Routes>(
+    packet: &mut P,
+    tables: &T,
+    routes: &R,
+) -> Verdict {
     let link = parse::link(packet, tables.parameters().features);
     match link {
-        Link::Ipv4(offset) => carry_on(parse::ipv4(packet, offset), link, packet, tables),
-        Link::Ipv6(offset) => carry_on(parse::ipv6(packet, offset), link, packet, tables),
+        Link::Ipv4(offset) => carry_on(parse::ipv4(packet, offset), link, packet, tables, routes),
+        Link::Ipv6(offset) => carry_on(parse::ipv6(packet, offset), link, packet, tables, routes),
         Link::Foreign => Verdict::Pass,
     }
 }
 
 #[inline(always)]
-fn carry_on<P: Packet, T: Tables + Counters>(
+fn carry_on<P: Packet, T: Tables + Counters, R: Routes>(
     parsed: Result<Frame, Reject>,
     link: Link,
     packet: &mut P,
     tables: &T,
+    routes: &R,
 ) -> Verdict {
     let verdict = match parsed {
-        Ok(frame) => apply(decide(&frame, tables), &frame, packet),
+        Ok(frame) => apply(decide(&frame, tables, routes), &frame, packet),
         Err(reject) => decide_rejected(reject, link, packet, tables),
     };
     account(verdict, packet.len(), tables);

@@ -43,7 +43,8 @@ pub fn change(slot: Slot, to: BackendNumber, serves: impl Fn(BackendNumber) -> b
 
 /// A packet whose slot is moving, as far as its backend depends on it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sighting {
+#[repr(C)]
+pub struct Sighting {
     /// What stands for its flow in the flow tables.
     key: u64,
     /// TCP: its sequence number.
@@ -77,12 +78,9 @@ impl Sighting {
 }
 
 /// The backend of a packet whose slot is moving.
-///
-/// A function of its own in the BPF program too: packets of settled slots, which are nearly all, do not pay for what it keeps in
-/// registers and on the stack.
-#[inline(never)]
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "entries keep the lowest bits of the time")]
-pub(crate) fn follow<T: Tables>(packet: &Sighting, tables: &T) -> BackendNumber {
+pub fn follow<T: Tables>(packet: &Sighting, tables: &T) -> BackendNumber {
     let Sighting { key, sequence, syn, tcp, slot, index, service, moved } = *packet;
     let now = tables.now();
     let moving = Moving { key, now: now as u16, service, tables };

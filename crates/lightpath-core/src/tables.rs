@@ -1,6 +1,7 @@
 use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, Flow, FlowTable, NextHop, Slot};
 
-use crate::{HashKey, Reason};
+use crate::directory::RangeQuery;
+use crate::{HashKey, Reason, Sighting};
 
 /// What the packet path looks up. In the kernel these are BPF maps, elsewhere plain collections.
 pub trait Tables {
@@ -28,6 +29,18 @@ pub trait Tables {
     /// Puts a flow into a place of a flow table.
     fn remember(&self, table: FlowTable, place: u32, flow: Flow);
 
+    /// [`search_ranges`](crate::directory::search_ranges) over these tables. The BPF program makes it a function of its own.
+    fn search_ranges(&self, query: &RangeQuery) -> Option<u32>;
+
+    /// [`follow`](crate::follow) over these tables.
+    ///
+    /// The BPF program makes it a function of its own: packets of settled slots, which are nearly all, do not pay for what it
+    /// keeps in registers and on the stack, and the verifier walks it once.
+    fn follow(&self, packet: &Sighting) -> BackendNumber;
+}
+
+/// The routing of the node that the packet path runs on.
+pub trait Routes {
     /// Where this node would forward such a packet.
     fn route(&self, query: &RouteQuery) -> Route;
 }

@@ -9,10 +9,10 @@ use lightpath_abi::{
     Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Flow, FlowTable, Role, Slot, Tag,
 };
 use lightpath_core::directory::{
-    Full, Lines, filter_place, find, insert, may_be_vip, may_reply, remove, search,
+    Full, Lines, RangeQuery, filter_place, find, insert, may_be_vip, may_reply, remove, search, search_ranges,
 };
 use lightpath_core::wire::{TCP, UDP};
-use lightpath_core::{HashKey, Parameters, Route, RouteQuery, Tables};
+use lightpath_core::{HashKey, Parameters, Sighting, Tables};
 use proptest::prelude::*;
 
 type Key = (Address, Tag);
@@ -113,8 +113,12 @@ impl Tables for Watched {
 
     fn remember(&self, _: FlowTable, _: u32, _: Flow) {}
 
-    fn route(&self, _: &RouteQuery) -> Route {
-        Route::NotForwarded
+    fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
+        search_ranges(query, self)
+    }
+
+    fn follow(&self, _: &Sighting) -> BackendNumber {
+        0
     }
 }
 

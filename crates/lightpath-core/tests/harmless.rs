@@ -70,7 +70,7 @@ proptest! {
                 let packet = tcp(&source, "203.0.113.10:80").ttl(ttl).payload(&noise).ip_options(&vec![1; usize::from(port % 5) * 4]);
                 let flow = if sticky { 0 } else { *port };
                 for (tables, packet) in [(&alone, packet.clone()), (&beside, packet.vlan(5))] {
-                    let Verdict::Forward(forwarding) = decide(&frame(&packet.build()), tables) else {
+                    let Verdict::Forward(forwarding) = decide(&frame(&packet.build()), tables, tables) else {
                         panic!("a packet to a service with backends");
                     };
                     let first = *backends.entry(flow).or_insert(forwarding.backend);

@@ -40,7 +40,7 @@ fn a_packet_that_cannot_be_rewritten_is_dropped_whichever_write_fails() {
             let tables = contents.host_tables();
             let mut bytes = tcp(client, &to).build();
             let mut packet = PartlyWritable { packet: SlicePacket(&mut bytes), writable };
-            let verdict = forward(&mut packet, &tables);
+            let verdict = forward(&mut packet, &tables, &tables);
             if let Verdict::Forward(_) = verdict {
                 // Whatever is written ends with the transport checksum, two bytes before the urgent pointer.
                 assert!(writable >= headers - 2, "{writable} of {headers}");
@@ -68,7 +68,7 @@ fn tables_that_contradict_themselves_drop_the_packet() {
     for contents in [no_slots, no_backends] {
         let tables = contents.host_tables();
         let mut packet = tcp("198.51.100.10:4000", "203.0.113.10:80").build();
-        let verdict = forward(&mut SlicePacket(&mut packet), &tables);
+        let verdict = forward(&mut SlicePacket(&mut packet), &tables, &tables);
         assert_eq!(verdict, Verdict::Drop(Drop { reason: Reason::StaleSlot, service: 1 }));
     }
 }

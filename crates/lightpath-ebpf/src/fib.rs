@@ -9,7 +9,7 @@ use aya_ebpf::bindings::{
 use aya_ebpf::helpers::bpf_fib_lookup;
 use aya_ebpf::programs::XdpContext;
 use lightpath_abi::NextHop;
-use lightpath_core::{Reason, Route, RouteQuery};
+use lightpath_core::{Reason, Route, RouteQuery, Routes};
 
 const AF_INET: u64 = 2;
 const AF_INET6: u64 = 10;
@@ -57,22 +57,26 @@ impl Lookup {
     }
 }
 
-/// Where the kernel would forward such a packet that arrived with this context.
-#[inline(always)]
-pub fn route(context: &XdpContext, query: &RouteQuery) -> Route {
-    let mut lookup = Lookup::new(query, context.ingress_ifindex() as u32);
-    let size = size_of::<Lookup>() as i32;
-    // SAFETY: the helper reads and writes as many bytes as it is told, all of `lookup`, which has the kernel's layout.
-    #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
-    let answer = unsafe { bpf_fib_lookup(context.as_ptr(), (&raw mut lookup).cast(), size, 0) };
-    match answer as u32 {
-        BPF_FIB_LKUP_RET_SUCCESS => Route::Via(lookup.next_hop()),
-        BPF_FIB_LKUP_RET_NO_NEIGH => Route::Unresolved,
-        BPF_FIB_LKUP_RET_FRAG_NEEDED => Route::Refused(Reason::TooBig),
-        BPF_FIB_LKUP_RET_FWD_DISABLED => Route::Refused(Reason::ForwardingOff),
-        BPF_FIB_LKUP_RET_BLACKHOLE | BPF_FIB_LKUP_RET_UNREACHABLE | BPF_FIB_LKUP_RET_PROHIBIT => {
-            Route::Refused(Reason::NoRoute)
+/// The kernel's routing for packets that arrive with a context.
+pub struct KernelRoutes<'a>(pub &'a XdpContext);
+
+impl Routes for KernelRoutes<'_> {
+    #[inline(always)]
+    fn route(&self, query: &RouteQuery) -> Route {
+        let mut lookup = Lookup::new(query, self.0.ingress_ifindex() as u32);
+        let size = size_of::<Lookup>() as i32;
+        // SAFETY: the helper reads and writes as many bytes as it is told, all of `lookup`, which has the kernel's layout.
+        #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
+        let answer = unsafe { bpf_fib_lookup(self.0.as_ptr(), (&raw mut lookup).cast(), size, 0) };
+        match answer as u32 {
+            BPF_FIB_LKUP_RET_SUCCESS => Route::Via(lookup.next_hop()),
+            BPF_FIB_LKUP_RET_NO_NEIGH => Route::Unresolved,
+            BPF_FIB_LKUP_RET_FRAG_NEEDED => Route::Refused(Reason::TooBig),
+            BPF_FIB_LKUP_RET_FWD_DISABLED => Route::Refused(Reason::ForwardingOff),
+            BPF_FIB_LKUP_RET_BLACKHOLE | BPF_FIB_LKUP_RET_UNREACHABLE | BPF_FIB_LKUP_RET_PROHIBIT => {
+                Route::Refused(Reason::NoRoute)
+            }
+            _ => Route::NotForwarded,
         }
-        _ => Route::NotForwarded,
     }
 }

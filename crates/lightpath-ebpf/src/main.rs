@@ -7,6 +7,7 @@
 
 mod fib;
 mod maps;
+mod outline;
 mod packet;
 mod tables;
 
@@ -17,13 +18,14 @@ use aya_ebpf::programs::XdpContext;
 use lightpath_abi::NextHop;
 use lightpath_core::{Egress, Verdict};
 
+use crate::fib::KernelRoutes;
 use crate::packet::XdpPacket;
 use crate::tables::MapTables;
 
 /// Balances: runs for every packet that an interface of the node receives.
 #[xdp]
 pub fn lightpath(context: XdpContext) -> u32 {
-    let verdict = lightpath_core::forward(&mut XdpPacket::new(&context), &MapTables::new(&context));
+    let verdict = lightpath_core::forward(&mut XdpPacket::new(&context), &MapTables, &KernelRoutes(&context));
     match verdict {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop(_) => xdp_action::XDP_DROP,

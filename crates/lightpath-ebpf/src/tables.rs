@@ -2,25 +2,16 @@
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
-use aya_ebpf::programs::XdpContext;
 use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, ServiceIndex, Slot};
-use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, Route, RouteQuery, Tables, count};
+use lightpath_core::directory::RangeQuery;
+use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, Sighting, Tables, count};
 
-use crate::{fib, maps};
+use crate::{maps, outline};
 
-/// The maps, and the context that a route depends on.
-pub struct MapTables<'a> {
-    context: &'a XdpContext,
-}
+/// The maps.
+pub struct MapTables;
 
-impl<'a> MapTables<'a> {
-    #[inline(always)]
-    pub fn new(context: &'a XdpContext) -> Self {
-        Self { context }
-    }
-}
-
-impl Tables for MapTables<'_> {
+impl Tables for MapTables {
     #[inline(always)]
     fn parameters(&self) -> Parameters {
         Parameters {
@@ -77,8 +68,13 @@ impl Tables for MapTables<'_> {
     }
 
     #[inline(always)]
-    fn route(&self, query: &RouteQuery) -> Route {
-        fib::route(self.context, query)
+    fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
+        outline::search_ranges(query)
+    }
+
+    #[inline(always)]
+    fn follow(&self, packet: &Sighting) -> BackendNumber {
+        outline::follow(packet)
     }
 }
 
@@ -90,7 +86,7 @@ fn flows(table: FlowTable) -> &'static Array<Flow> {
     }
 }
 
-impl Counters for MapTables<'_> {
+impl Counters for MapTables {
     #[inline(always)]
     fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize) {
         let Some(counters) = maps::BACKEND_COUNTERS.get_ptr_mut(u32::from(backend)) else {

@@ -149,7 +149,7 @@ pub fn run_on_host(packet: &[u8], node: &Node, tables: &mut HostTables) -> (Verd
     if let Ok(frame) = parse(&SlicePacket(&mut packet), Features::ALL) {
         tables.route = node.route(frame.destination, frame.length);
     }
-    let verdict = forward(&mut SlicePacket(&mut packet), tables);
+    let verdict = forward(&mut SlicePacket(&mut packet), tables, tables);
     (verdict, packet)
 }
 

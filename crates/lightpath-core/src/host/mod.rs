@@ -14,8 +14,10 @@ use lightpath_abi::{
     Slots,
 };
 
-use crate::directory::{self, Full, Lines};
-use crate::{Counters, Direction, Parameters, Reason, Route, RouteQuery, Tables, count};
+use crate::directory::{self, Full, Lines, RangeQuery, search_ranges};
+use crate::{
+    Counters, Direction, Parameters, Reason, Route, RouteQuery, Routes, Sighting, Tables, count, follow,
+};
 pub use moves::{Moves, is_fresh};
 
 /// Everything the packet path looks up, as plain data: what the controller wants and what the data plane is given.
@@ -254,6 +256,16 @@ impl Tables for HostTables {
         }
     }
 
+    fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
+        search_ranges(query, self)
+    }
+
+    fn follow(&self, packet: &Sighting) -> BackendNumber {
+        follow(packet, self)
+    }
+}
+
+impl Routes for HostTables {
     fn route(&self, _query: &RouteQuery) -> Route {
         self.route
     }

@@ -147,7 +147,7 @@ impl World {
 
     /// Which backend a packet goes to; `None` when it is refused because there is none.
     pub(crate) fn send(&self, packet: &PacketBuilder) -> Option<BackendNumber> {
-        match forward(&mut SlicePacket(&mut packet.build()), &self.tables) {
+        match forward(&mut SlicePacket(&mut packet.build()), &self.tables, &self.tables) {
             Verdict::Forward(forwarding) => Some(forwarding.backend),
             Verdict::Drop(drop) if drop.reason == Reason::NoBackend => None,
             verdict => panic!("{verdict:?}"),

@@ -82,3 +82,14 @@ fn figures(lab: &Lab, features: Features) -> ProgramFigures {
     spec.features = features;
     Dataplane::open(&lab.pins, &spec).unwrap().info().unwrap()
 }
+
+/// What the verifier walks decides how long a program takes to load and whether an older kernel, which prunes less, takes it.
+#[test]
+fn the_verifier_walks_few_instructions() {
+    in_lab(|lab| {
+        let one_service = figures(lab, Features::IPV4 | Features::VLAN | Features::NAT);
+        assert!(one_service.verified_instructions.unwrap() < 20_000, "{one_service:?}");
+        let all = figures(lab, Features::ALL);
+        assert!(all.verified_instructions.unwrap() < 500_000, "{all:?}");
+    });
+}

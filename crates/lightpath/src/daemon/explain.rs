@@ -24,7 +24,7 @@ pub(super) fn explain(
     let Ok(frame) = parse(&SlicePacket(&mut bytes), tables.parameters().features) else {
         return Ok(passed(flow, "no service is of this family"));
     };
-    let verdict = decide(&frame, tables);
+    let verdict = decide(&frame, tables, tables);
     Ok(match verdict {
         Verdict::Pass => passed(flow, "no service has this destination, and no backend this source"),
         Verdict::Drop(drop) => {

@@ -1,0 +1,45 @@
+//! What is called instead of inlined.
+//!
+//! An exported function is a global one to the kernel: the verifier walks it once, whoever calls it, and knows nothing of its
+//! callers (kernel commit 51c39bb1d5d1). So it takes a pointer that may be null and answers with a number.
+
+use lightpath_abi::BackendNumber;
+use lightpath_core::Sighting;
+use lightpath_core::directory::RangeQuery;
+
+use crate::tables::MapTables;
+
+/// The backend of a packet whose slot is moving.
+#[inline(always)]
+pub fn follow(packet: &Sighting) -> BackendNumber {
+    lightpath_follow(packet) as BackendNumber
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+#[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
+extern "C" fn lightpath_follow(packet: *const Sighting) -> u32 {
+    // SAFETY: the verifier has the caller prove that it points to a whole value, or to nothing.
+    match unsafe { packet.as_ref() } {
+        Some(packet) => u32::from(lightpath_core::follow(packet, &MapTables)),
+        None => 0,
+    }
+}
+
+/// The position of the directory's entry for a range of ports.
+#[inline(always)]
+pub fn search_ranges(query: &RangeQuery) -> Option<u32> {
+    lightpath_search_ranges(query).checked_sub(1)
+}
+
+/// The position plus one; 0 is none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+#[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
+extern "C" fn lightpath_search_ranges(query: *const RangeQuery) -> u32 {
+    // SAFETY: as above.
+    let query = unsafe { query.as_ref() };
+    query
+        .and_then(|query| lightpath_core::directory::search_ranges(query, &MapTables))
+        .map_or(0, |position| position + 1)
+}

@@ -3,7 +3,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, BackendNumber};
 
 /// Names a service, from 1; 0 is none.
-pub type ServiceIndex = u32;
+pub type ServiceIndex = u16;
 
 /// 64-bit words of one Bloom filter: 65,536 bits.
 pub const FILTER_WORDS: u32 = 1024;
@@ -21,24 +21,30 @@ pub struct Entry {
     pub tag: Tag,
     /// The service.
     pub service: ServiceIndex,
+    /// Service: how packets are forwarded, a [`Forward`] as a number.
+    pub forward: u8,
+    /// Service: 1 when only the source address is hashed.
+    pub sticky: u8,
     /// Service: where its slots are. One word, so that a table is exchanged in one store.
     pub slots: Slots,
     /// Reply: the service's address, which becomes the source again.
     pub vip: Address,
     /// Reply: the service's port, which becomes the source port again; 0 keeps the port.
     pub vip_port: u16,
-    /// Reply: the backend, for its counters.
+    /// Reply: the backend, for its counters. Server ID: the backend it belongs to.
     pub backend: BackendNumber,
-    /// Service: how packets are forwarded, a [`Forward`] as a number.
-    pub forward: u8,
-    /// Service: 1 when only the source address is hashed.
-    pub sticky: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
     /// Service: when some of its slots last began to move, in seconds of the monotonic clock.
     pub moved: u32,
+    /// Service: 1 when a packet that no backend can take is refused, 0 when it is dropped without a word.
+    pub refuses: u8,
+    /// Service: bytes of the server ID in a QUIC connection ID (1 to 15); 0 looks into none.
+    pub server_id_length: u8,
+    /// Service: the configuration that server IDs are valid under, the first three bits of a connection ID.
+    pub config_id: u8,
+    /// VIP: 1 when it is an address of this node, whose kernel answers for what is no service's.
+    pub local: u8,
     /// Zero; fills the cache line.
-    pub reserved_end: [u8; 4],
+    pub reserved: [u8; 4],
 }
 
 const _: () = assert!(size_of::<Entry>() == 64);
@@ -84,6 +90,16 @@ impl Tag {
     /// The tag under which an address itself is listed as a VIP.
     pub const VIP: Self = Self::new(Role::Vip, 0, 0, 0);
 
+    /// The tag under which an address of this node is listed that `fullnat` uses.
+    pub const NODE: Self = Self::new(Role::Node, 0, 0, 0);
+
+    /// The tag under which the server IDs of a service are listed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn server_id(service: ServiceIndex) -> Self {
+        Self::new(Role::ServerId, 0, service, 16)
+    }
+
     /// The role, unless this is an empty line.
     #[must_use]
     pub const fn role(self) -> Option<Role> {
@@ -91,6 +107,8 @@ impl Tag {
             1 => Some(Role::Service),
             2 => Some(Role::Reply),
             3 => Some(Role::Vip),
+            4 => Some(Role::ServerId),
+            5 => Some(Role::Node),
             _ => None,
         }
     }
@@ -106,6 +124,11 @@ pub enum Role {
     Reply = 2,
     /// The address is the VIP of some service.
     Vip = 3,
+    /// A QUIC connection ID with this server ID leads to one backend of a service. The address is the server ID, the port the
+    /// service's index: see [`Tag::server_id`].
+    ServerId = 4,
+    /// The address is one of this node's own that packets to backends come from in `fullnat`.
+    Node = 5,
 }
 
 /// Where a service's slots are in the slot array, in one word.
@@ -144,6 +167,12 @@ pub enum Forward {
     Nat = 1,
     /// Only MAC addresses rewritten; the backend answers the client itself.
     Dsr = 2,
+    /// Encapsulated in IP (RFC 2003, RFC 2473, RFC 4213); the backend answers the client itself.
+    Ipip = 3,
+    /// Encapsulated in UDP by GUE (draft-ietf-intarea-gue-09), likewise.
+    Gue = 4,
+    /// Source and destination rewritten; the reply comes back to this node wherever the backend is.
+    FullNat = 5,
 }
 
 impl Forward {
@@ -154,6 +183,9 @@ impl Forward {
         match number {
             1 => Some(Self::Nat),
             2 => Some(Self::Dsr),
+            3 => Some(Self::Ipip),
+            4 => Some(Self::Gue),
+            5 => Some(Self::FullNat),
             _ => None,
         }
     }

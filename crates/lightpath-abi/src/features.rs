@@ -23,10 +23,21 @@ impl Features {
     /// Some service is sticky by source address.
     pub const STICKY: Self = Self(1 << 6);
 
-    /// Everything the packet path can do.
-    pub const ALL: Self = Self((1 << 7) - 1);
+    /// Some service forwards by `ipip`.
+    pub const IPIP: Self = Self(1 << 7);
+    /// Some service forwards by `gue`.
+    pub const GUE: Self = Self(1 << 8);
+    /// Some service forwards by `fullnat`.
+    pub const FULLNAT: Self = Self(1 << 9);
+    /// Some backend's address is of the other family than its VIP.
+    pub const CROSS_FAMILY: Self = Self(1 << 10);
+    /// Some QUIC service finds backends by connection ID.
+    pub const QUIC: Self = Self(1 << 11);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    /// Everything the packet path can do.
+    pub const ALL: Self = Self((1 << 12) - 1);
+
+    const NAMES: [(Self, &'static str); 12] = [
         (Self::IPV4, "ipv4"),
         (Self::IPV6, "ipv6"),
         (Self::VLAN, "vlan"),
@@ -34,6 +45,11 @@ impl Features {
         (Self::DSR, "dsr"),
         (Self::PORT_RANGES, "port-ranges"),
         (Self::STICKY, "sticky"),
+        (Self::IPIP, "ipip"),
+        (Self::GUE, "gue"),
+        (Self::FULLNAT, "fullnat"),
+        (Self::CROSS_FAMILY, "cross-family"),
+        (Self::QUIC, "quic"),
     ];
 
     /// Whether all of `other` is on.

@@ -61,6 +61,10 @@ pub const IDLE_TIMEOUT: u16 = 900;
 /// Seconds of a move during which an unknown UDP flow is taken for one that began before it.
 pub const UDP_LEARN: u32 = 10;
 
+/// Seconds after which the ports of a fragmented datagram are forgotten. RFC 8200, 4.5 gives a datagram 60 to be put together;
+/// identifications of IPv4 come around sooner (RFC 4963).
+pub const FRAGMENT_TIMEOUT: u16 = 15;
+
 /// Which table a flow is remembered in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowTable {
@@ -68,15 +72,22 @@ pub enum FlowTable {
     Established,
     /// TCP flows of which only the SYN was seen.
     HalfOpen,
+    /// Fragmented datagrams whose first fragment was seen: the key is of addresses, protocol and identification, the detail both
+    /// ports.
+    Fragments,
 }
 
 impl FlowTable {
+    /// Every table, in the order of its number.
+    pub const ALL: [Self; 3] = [Self::Established, Self::HalfOpen, Self::Fragments];
+
     /// Places in the table; a power of two.
     #[must_use]
     pub const fn places(self) -> u32 {
         match self {
             Self::Established => 1 << 18,
             Self::HalfOpen => 1 << 14,
+            Self::Fragments => 1 << 12,
         }
     }
 

@@ -15,12 +15,12 @@ mod flow;
 mod slot;
 
 pub use address::Address;
-pub use backend::{Backend, BackendNumber, NextHop};
+pub use backend::{Backend, BackendNumber, NextHop, Source};
 pub use counters::{BackendCounters, ServiceCounters};
 pub use directory::{Entry, FILTER_WORDS, Forward, Role, ServiceIndex, Slots, Tag};
 pub use features::Features;
-pub use flow::{FLOW_WAYS, Flow, FlowTable, IDLE_TIMEOUT, UDP_LEARN};
+pub use flow::{FLOW_WAYS, FRAGMENT_TIMEOUT, Flow, FlowTable, IDLE_TIMEOUT, UDP_LEARN};
 pub use slot::{Slot, SlotPair};
 
 /// Version of everything in this crate. Pinned maps of another version are not touched.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;

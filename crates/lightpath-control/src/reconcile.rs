@@ -164,7 +164,7 @@ fn candidate(backend: &Backend, number: BackendNumber) -> Candidate {
 fn backend_entry(service: ServiceIndex, backend: &Backend, hop: Option<&Hop>) -> BackendEntry {
     let next_hop = match hop {
         Some(Hop::Resolved(hop)) => {
-            NextHop { mac: hop.mac, source_mac: hop.source_mac, interface: hop.interface }
+            NextHop { mac: hop.mac, source_mac: hop.source_mac, vlan: 0, mtu: 0, interface: hop.interface }
         }
         Some(Hop::Unresolved(_)) | None => NextHop::default(),
     };

@@ -2,12 +2,15 @@
 
 use lightpath_abi::{BackendCounters, BackendNumber, ServiceIndex};
 
-use crate::{Direction, Reason, Verdict};
+use crate::{Direction, Reason, ReplyKind, Verdict};
 
 /// Where packets are counted. In the kernel each CPU counts for itself.
 pub trait Counters {
     /// A packet to or from a backend went on.
     fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize);
+
+    /// A packet was answered.
+    fn replied(&self, kind: ReplyKind);
 
     /// A packet ended here. The service is 0 when it is not known.
     fn dropped(&self, reason: Reason, service: ServiceIndex);
@@ -15,9 +18,15 @@ pub trait Counters {
 
 /// Counts what became of a packet of so many bytes. What is passed on untouched is the kernel's to count.
 #[inline(always)]
-pub fn account<C: Counters>(verdict: Verdict, bytes: usize, counters: &C) {
+pub fn account<C: Counters>(verdict: &Verdict<'_>, bytes: usize, counters: &C) {
     match verdict {
-        Verdict::Pass => {}
+        Verdict::Pass | Verdict::Defer => {}
+        Verdict::Reply(reply) => {
+            counters.replied(reply.kind);
+            if let Some(reason) = reply.reason {
+                counters.dropped(reason, reply.service);
+            }
+        }
         Verdict::Drop(drop) => counters.dropped(drop.reason, drop.service),
         Verdict::Forward(forwarding) => counters.forwarded(forwarding.direction, forwarding.backend, bytes),
     }

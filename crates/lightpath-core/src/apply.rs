@@ -1,59 +1,57 @@
-//! From a [`Verdict`] to bytes: header rewrites and checksums, nothing else.
+//! From a verdict to bytes: header rewrites and checksums, nothing else.
 
-use lightpath_abi::Address;
+use lightpath_abi::{Features, NextHop};
 
 use crate::wire::{TCP, ethernet, ipv4, ipv6, tcp, udp};
-use crate::{Delta, Drop, Egress, Forwarding, Frame, OutOfBounds, Packet, Reason, Rewrite, Verdict};
+use crate::{Delta, Egress, Endpoints, Forwarding, Frame, OutOfBounds, Packet, Part, Rewrite};
 
-/// Carries a verdict out. What could not be written is dropped: a packet never leaves half rewritten.
+/// Sends a packet on its way. What could not be written is to be dropped: a packet never leaves half rewritten.
 #[inline(always)]
-pub fn apply<P: Packet>(verdict: Verdict, frame: &Frame, packet: &mut P) -> Verdict {
-    let Verdict::Forward(forwarding) = verdict else {
-        return verdict;
-    };
-    match rewrite(&forwarding, frame, packet) {
-        Ok(()) => verdict,
-        Err(OutOfBounds) => Verdict::Drop(Drop { reason: Reason::Rewrite, service: forwarding.service }),
-    }
-}
-
-/// The endpoints a packet leaves with.
-#[derive(Clone, Copy)]
-struct Endpoints {
-    source: Address,
-    destination: Address,
-    source_port: u16,
-    destination_port: u16,
-}
-
-#[inline(always)]
-fn rewrite<P: Packet>(forwarding: &Forwarding, frame: &Frame, packet: &mut P) -> Result<(), OutOfBounds> {
-    let mut new = Endpoints {
-        source: frame.source,
-        destination: frame.destination,
-        source_port: frame.source_port,
-        destination_port: frame.destination_port,
-    };
+pub fn apply<P: Packet>(
+    forwarding: &Forwarding<'_>,
+    frame: &Frame,
+    packet: &mut P,
+    features: Features,
+) -> Result<(), OutOfBounds> {
+    let new = forwarding.rewrite.endpoints(frame);
     match forwarding.rewrite {
-        Rewrite::None => {}
-        Rewrite::Destination { address, port } => {
-            (new.destination, new.destination_port) = (address, port);
-            transport(frame, &new, packet)?;
+        Rewrite::None | Rewrite::Encapsulate(_) => {}
+        Rewrite::Destination(_) | Rewrite::Source(_) => transport(frame, &new, packet)?,
+    }
+    match &forwarding.egress {
+        Egress::Kernel => network(frame, &new, frame.ttl, packet),
+        Egress::Routed(hop) => {
+            network(frame, &new, frame.ttl.wrapping_sub(1), packet)?;
+            link(frame, hop, packet, features)
         }
-        Rewrite::Source { address, port } => {
-            (new.source, new.source_port) = (address, port);
-            transport(frame, &new, packet)?;
+        Egress::Backend(hop) => {
+            network(frame, &new, frame.ttl.wrapping_sub(1), packet)?;
+            match forwarding.rewrite {
+                Rewrite::Encapsulate(outer) => outer.store(frame, hop, packet),
+                _ => link(frame, hop, packet, features),
+            }
         }
     }
-    let ttl = match forwarding.egress {
-        Egress::Link(_) => frame.ttl.wrapping_sub(1),
-        Egress::Kernel => frame.ttl,
-    };
-    network(frame, &new, ttl, packet)?;
-    if let Egress::Link(hop) = forwarding.egress {
-        ethernet::store_addresses(packet, hop.mac, hop.source_mac)?;
+}
+
+/// Stores the Ethernet header that leads to the next hop. What tags a packet came with is no business of the network it goes to.
+#[inline(always)]
+fn link<P: Packet>(
+    frame: &Frame,
+    hop: &NextHop,
+    packet: &mut P,
+    features: Features,
+) -> Result<(), OutOfBounds> {
+    if !features.has(Features::VLAN) || frame.network == ethernet::LENGTH && hop.vlan == 0 {
+        return ethernet::store_addresses(packet, hop);
     }
-    Ok(())
+    let length = ethernet::header_length(hop);
+    if length < frame.network {
+        packet.pull(frame.network - length)?;
+    } else {
+        packet.push(length - frame.network)?;
+    }
+    ethernet::store_header(packet, hop, if frame.v4 { ethernet::IPV4 } else { ethernet::IPV6 })
 }
 
 /// Stores the IP addresses and the TTL, and what IPv4's header checksum becomes.
@@ -80,6 +78,9 @@ fn network<P: Packet>(frame: &Frame, new: &Endpoints, ttl: u8, packet: &mut P) -
 /// Stores the ports, and what the transport checksum becomes, which covers them and the IP addresses (RFC 9293, 3.1).
 #[inline(always)]
 fn transport<P: Packet>(frame: &Frame, new: &Endpoints, packet: &mut P) -> Result<(), OutOfBounds> {
+    if frame.part == Part::Later {
+        return Ok(());
+    }
     let ports = |source: u16, destination: u16| u32::from(source) << 16 | u32::from(destination);
     let old_ports = ports(frame.source_port, frame.destination_port);
     let new_ports = ports(new.source_port, new.destination_port);

@@ -37,6 +37,28 @@ impl Delta {
         self.replace32((old >> 32) as u32, (new >> 32) as u32).replace32(old as u32, new as u32)
     }
 
+    /// A 32-bit field that was not there, or zero, comes in.
+    #[inline(always)]
+    #[must_use]
+    pub const fn add32(self, new: u32) -> Self {
+        Self(self.0 + new as u64)
+    }
+
+    /// A 64-bit field that was not there, or zero, comes in.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "each half is taken in turn")]
+    pub const fn add64(self, new: u64) -> Self {
+        self.add32((new >> 32) as u32).add32(new as u32)
+    }
+
+    /// The checksum of all that came in, of a header or packet that had none before.
+    #[inline(always)]
+    #[must_use]
+    pub const fn checksum(self) -> u16 {
+        !fold(self.0)
+    }
+
     /// The updated checksum. Correct if the old one was; an incorrect one stays incorrect, for the receiver to refuse.
     #[inline(always)]
     #[must_use]

@@ -1,22 +1,26 @@
 //! From a [`Frame`] to a [`Verdict`]: whose packet is it, which backend takes it, and how does it get there.
 
-use lightpath_abi::{Entry, Features, Forward, Role, Tag};
+use lightpath_abi::{Address, Backend, Entry, Features, Forward, NextHop, Role, Tag};
 
 use crate::directory::{find, may_be_vip, may_reply, search};
-use crate::parse::{Link, destination};
+use crate::tunnel::outer;
+use crate::wire::TCP;
 use crate::{
-    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reject, Rewrite, Route, RouteQuery,
-    Routes, Sighting, Tables, Verdict,
+    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Reason, Reply, ReplyKind, Rewrite, Route,
+    RouteQuery, Routes, Sighting, Tables, Verdict,
 };
 
 /// What becomes of a well-formed packet.
 #[inline(always)]
-pub fn decide<T: Tables, R: Routes>(frame: &Frame, tables: &T, routes: &R) -> Verdict {
-    if may_be_vip(tables, frame.destination)
-        && let Some(service) =
-            search(tables, Role::Service, frame.destination, frame.protocol, frame.destination_port)
-    {
-        return to_backend(frame, service, tables);
+pub fn decide<'a, T: Tables, R: Routes>(frame: &Frame, tables: &'a T, routes: &R) -> Verdict<'a> {
+    if may_be_vip(tables, frame.destination) {
+        let (address, port) = (frame.destination, frame.destination_port);
+        if let Some(service) = search(tables, Role::Service, address, frame.protocol, port) {
+            return to_backend(frame, service, tables);
+        }
+        if is_nobodys_port(address, tables) {
+            return Verdict::Drop(Drop { reason: Reason::NoService, service: 0 });
+        }
     }
     if tables.parameters().features.has(Features::NAT)
         && may_reply(tables, frame.source)
@@ -27,23 +31,10 @@ pub fn decide<T: Tables, R: Routes>(frame: &Frame, tables: &T, routes: &R) -> Ve
     Verdict::Pass
 }
 
-/// What becomes of a packet that could not be parsed: only a VIP's are ours to drop.
+/// Whether an address is a VIP that this node's kernel has not, and would send on to a router, who would send it back.
 #[inline(always)]
-pub(crate) fn decide_rejected<P: Packet, T: Tables>(
-    reject: Reject,
-    link: Link,
-    packet: &P,
-    tables: &T,
-) -> Verdict {
-    let Reject::Malformed(reason) = reject else {
-        return Verdict::Pass;
-    };
-    match destination(packet, link) {
-        Ok(address) if may_be_vip(tables, address) && find(tables, address, Tag::VIP).is_some() => {
-            Verdict::Drop(Drop { reason, service: 0 })
-        }
-        _ => Verdict::Pass,
-    }
+fn is_nobodys_port<T: Tables>(address: Address, tables: &T) -> bool {
+    find(tables, address, Tag::VIP).is_some_and(|vip| vip.local == 0)
 }
 
 /// Where a flow stands in its service's table.
@@ -70,9 +61,8 @@ pub fn placement<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Place
 
 /// A client's packet goes to the backend that its slot names.
 #[inline(always)]
-fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict {
+fn to_backend<'a, T: Tables>(frame: &Frame, service: &Entry, tables: &'a T) -> Verdict<'a> {
     let drop = |reason| Verdict::Drop(Drop { reason, service: service.service });
-    let parameters = tables.parameters();
     let placement = placement(frame, service, tables);
     let Some(slot) = tables.slot(placement.index) else {
         return drop(Reason::StaleSlot);
@@ -83,7 +73,7 @@ fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict 
         tables.follow(&Sighting::new(frame, placement, slot, service))
     };
     if number == 0 {
-        return drop(Reason::NoBackend);
+        return refuse(frame, service);
     }
     let Some(backend) = tables.backend(number) else {
         return drop(Reason::StaleSlot);
@@ -98,24 +88,71 @@ fn to_backend<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Verdict 
     if hop.interface == 0 {
         return drop(Reason::NoNextHop);
     }
-    let rewrite = if parameters.features.has(Features::NAT) && service.forward == Forward::Nat as u8 {
-        let port = if backend.port == 0 { frame.destination_port } else { backend.port };
-        Rewrite::Destination { address: backend.address, port }
-    } else {
-        Rewrite::None
+    let Some(rewrite) = rewrite(service, backend, placement.hash, tables) else {
+        return drop(Reason::NoSource);
     };
+    if let Some(mtu) = exceeded(frame, &rewrite, hop) {
+        let kind = ReplyKind::TooBig { mtu };
+        return Verdict::Reply(Reply { kind, reason: Some(Reason::TooBig), service: service.service });
+    }
     Verdict::Forward(Forwarding {
         direction: Direction::ToBackend,
         backend: number,
         service: service.service,
         rewrite,
-        egress: Egress::Link(hop),
+        egress: Egress::Backend(hop),
     })
+}
+
+/// What changes in a packet to a backend; nothing does if this node has no address to send it from.
+#[inline(always)]
+fn rewrite<'a, T: Tables>(
+    service: &Entry,
+    backend: &'a Backend,
+    hash: FlowHash,
+    tables: &'a T,
+) -> Option<Rewrite<'a>> {
+    let features = tables.parameters().features;
+    let forward = service.forward;
+    if features.has(Features::NAT) && forward == Forward::Nat as u8 {
+        return Some(Rewrite::Destination(backend));
+    }
+    let ipip = features.has(Features::IPIP) && forward == Forward::Ipip as u8;
+    let gue = features.has(Features::GUE) && forward == Forward::Gue as u8;
+    if ipip || gue {
+        return outer(gue, backend, hash, tables).map(Rewrite::Encapsulate);
+    }
+    Some(Rewrite::None)
+}
+
+/// The most bytes that the packet's sender may send, if this packet is more than the way takes.
+#[inline(always)]
+fn exceeded(frame: &Frame, rewrite: &Rewrite<'_>, hop: &NextHop) -> Option<u16> {
+    let added = match rewrite {
+        Rewrite::Encapsulate(outer) => outer.length(),
+        _ => 0,
+    };
+    if hop.is_too_small_for(u32::from(frame.length) + u32::from(added)) {
+        Some(hop.mtu.saturating_sub(added))
+    } else {
+        None
+    }
+}
+
+/// Without a backend there is nobody to wait for: the client is told at once, if the service is so configured.
+#[inline(always)]
+fn refuse(frame: &Frame, service: &Entry) -> Verdict<'static> {
+    let (reason, service, refuses) = (Reason::NoBackend, service.service, service.refuses);
+    if refuses == 0 {
+        return Verdict::Drop(Drop { reason, service });
+    }
+    let kind = if frame.protocol == TCP { ReplyKind::Reset } else { ReplyKind::Unreachable };
+    Verdict::Reply(Reply { kind, reason: Some(reason), service })
 }
 
 /// A backend's reply gets the VIP as its source again and goes where this node routes it.
 #[inline(always)]
-fn to_client<R: Routes>(frame: &Frame, reply: &Entry, routes: &R) -> Verdict {
+fn to_client<'a, R: Routes>(frame: &Frame, reply: &'a Entry, routes: &R) -> Verdict<'a> {
     let drop = |reason| Verdict::Drop(Drop { reason, service: reply.service });
     let query = RouteQuery {
         v4: frame.v4,
@@ -125,21 +162,22 @@ fn to_client<R: Routes>(frame: &Frame, reply: &Entry, routes: &R) -> Verdict {
         tos: frame.tos,
     };
     let egress = match routes.route(&query) {
-        Route::Via(hop) => Egress::Link(hop),
+        Route::Via(hop) => Egress::Routed(hop),
         Route::Unresolved => Egress::Kernel,
         // Such as a connection of this node's own to the backend: the kernel knows what to do.
         Route::NotForwarded => return Verdict::Pass,
+        // The kernel tells the backend, which knows nothing of the VIP; a fragment it would make is none of the client's.
+        Route::Refused(Reason::TooBig) if frame.dont_fragment => return Verdict::Pass,
         Route::Refused(reason) => return drop(reason),
     };
     if frame.ttl <= 1 {
         return drop(Reason::TtlExpired);
     }
-    let port = if reply.vip_port == 0 { frame.source_port } else { reply.vip_port };
     Verdict::Forward(Forwarding {
         direction: Direction::ToClient,
         backend: reply.backend,
         service: reply.service,
-        rewrite: Rewrite::Source { address: reply.vip, port },
+        rewrite: Rewrite::Source(reply),
         egress,
     })
 }

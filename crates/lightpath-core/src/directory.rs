@@ -111,13 +111,14 @@ pub fn may_reply<T: Tables>(tables: &T, address: Address) -> bool {
     tables.filter(FILTER_WORDS + word) >> bit & 1 != 0
 }
 
-/// The place of an entry's bit in the filters: word, and mask within it.
+/// The place of an entry's bit in the filters, if it has one: word, and mask within it.
 #[must_use]
-pub fn filter_place(role: Role, address: Address) -> (u32, u64) {
+pub fn filter_place(role: Role, address: Address) -> Option<(u32, u64)> {
     let (word, bit) = filter_bit(address);
     match role {
-        Role::Service | Role::Vip => (word, 1 << bit),
-        Role::Reply => (FILTER_WORDS + word, 1 << bit),
+        Role::Service | Role::Vip | Role::Node => Some((word, 1 << bit)),
+        Role::Reply => Some((FILTER_WORDS + word, 1 << bit)),
+        Role::ServerId => None,
     }
 }
 

@@ -73,6 +73,15 @@ impl FlowHash {
         Self(key.finish(key.absorb(hash, ports)))
     }
 
+    /// The hash of what all fragments of a datagram share.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn of_datagram(key: HashKey, frame: &Frame) -> Self {
+        let hash = key.absorb(key.absorb(key.start, frame.source.high), frame.source.low);
+        let hash = key.absorb(key.absorb(hash, frame.destination.high), frame.destination.low);
+        Self(key.finish(key.absorb(hash, (frame.protocol as u64) << 32 | frame.identification as u64)))
+    }
+
     /// The hash of a packet's source address alone, the same for every service.
     #[inline(always)]
     #[must_use]
@@ -85,6 +94,34 @@ impl FlowHash {
     #[must_use]
     pub(crate) const fn key(self) -> u64 {
         self.0 | 1 << 63
+    }
+
+    /// A source port of a tunnel, from the range that is nobody's (RFC 6335, section 6), for the flow's packets to travel one way
+    /// and different flows different ones.
+    #[inline(always)]
+    #[must_use]
+    pub const fn source_port(self) -> u16 {
+        0xc000 | (self.0 as u16 & 0x3fff)
+    }
+
+    /// A flow label of a tunnel (RFC 6437), 20 bits, never 0.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are what is wanted")]
+    pub const fn flow_label(self) -> u32 {
+        self.0 as u32 & 0xf_ffff | 1
+    }
+
+    /// Bits that differ between flows.
+    #[inline(always)]
+    pub(crate) const fn spread(self) -> u64 {
+        self.0.rotate_left(20)
+    }
+
+    /// One of `count` things.
+    #[inline(always)]
+    pub(crate) const fn choose(self, count: u32) -> u32 {
+        (((self.0 & 0xffff_ffff) * count as u64) >> 32) as u32
     }
 
     /// The index of the flow's slot in the array of all slots: the hash scaled to the number of slots, without division.

@@ -19,60 +19,47 @@ mod apply;
 mod checksum;
 mod decide;
 pub mod directory;
+mod fast;
+mod fragments;
 mod hash;
 #[cfg(feature = "host")]
 pub mod host;
 mod moving;
 mod packet;
 mod parse;
+mod places;
 mod reason;
+mod slow;
 mod tables;
+mod tunnel;
 mod verdict;
 pub mod wire;
 
 pub use account::{Counters, account, count};
 pub use apply::apply;
 pub use checksum::{Delta, checksum};
-use decide::decide_rejected;
 pub use decide::{Placement, decide, placement};
+pub use fast::fast_path;
 pub use hash::{FlowHash, HashKey};
 pub use moving::{Sighting, change, follow};
 pub use packet::{OutOfBounds, Packet, SlicePacket};
-use parse::Link;
-pub use parse::{Frame, Reject, parse};
+pub use parse::{Frame, Part, Reject, parse, parse_part};
 pub use reason::Reason;
+pub use slow::slow_path;
 pub use tables::{Parameters, Route, RouteQuery, Routes, Tables};
-pub use verdict::{Direction, Drop, Egress, Forwarding, Rewrite, Verdict};
+pub use verdict::{
+    Direction, Drop, Egress, Endpoints, Forwarding, Outer, Reply, ReplyKind, Rewrite, Verdict,
+};
 
 /// Takes a packet through the whole path: what became of it is in the packet and in the verdict.
-///
-/// The families part early and never meet again, so each gets code of its own in which nothing depends on the other.
 #[inline(always)]
-pub fn forward<P: Packet, T: Tables + Counters, R: Routes>(
+pub fn forward<'a, P: Packet, T: Tables + Counters, R: Routes>(
     packet: &mut P,
-    tables: &T,
+    tables: &'a T,
     routes: &R,
-) -> Verdict {
-    let link = parse::link(packet, tables.parameters().features);
-    match link {
-        Link::Ipv4(offset) => carry_on(parse::ipv4(packet, offset), link, packet, tables, routes),
-        Link::Ipv6(offset) => carry_on(parse::ipv6(packet, offset), link, packet, tables, routes),
-        Link::Foreign => Verdict::Pass,
+) -> Verdict<'a> {
+    match fast_path(packet, tables, routes, &|verdict| verdict) {
+        Verdict::Defer => slow_path(packet, tables, routes, &|verdict| verdict),
+        verdict => verdict,
     }
-}
-
-#[inline(always)]
-fn carry_on<P: Packet, T: Tables + Counters, R: Routes>(
-    parsed: Result<Frame, Reject>,
-    link: Link,
-    packet: &mut P,
-    tables: &T,
-    routes: &R,
-) -> Verdict {
-    let verdict = match parsed {
-        Ok(frame) => apply(decide(&frame, tables, routes), &frame, packet),
-        Err(reject) => decide_rejected(reject, link, packet, tables),
-    };
-    account(verdict, packet.len(), tables);
-    verdict
 }

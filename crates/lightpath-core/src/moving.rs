@@ -4,12 +4,9 @@
 //! slot moves does the flow table matter: new flows are remembered on the new backend, and a flow that nobody has heard of must
 //! be older than the move, so it stays on the previous one. State is kept where the table is in motion, and nowhere else.
 
-use core::hint::black_box;
+use lightpath_abi::{BackendNumber, Entry, Flow, FlowTable, IDLE_TIMEOUT, ServiceIndex, Slot, UDP_LEARN};
 
-use lightpath_abi::{
-    BackendNumber, Entry, FLOW_WAYS, Flow, FlowTable, IDLE_TIMEOUT, ServiceIndex, Slot, UDP_LEARN,
-};
-
+use crate::places::best_place;
 use crate::wire::TCP;
 use crate::{Frame, Placement, Tables};
 
@@ -103,8 +100,9 @@ pub fn follow<T: Tables>(packet: &Sighting, tables: &T) -> BackendNumber {
         // A SYN sent again goes where the first one went, be the slot another's by now.
         Some((_, flow)) if syn && flow.detail == sequence => return flow.backend,
         _ if syn => {
-            moving.half_open(Flow { key, detail: sequence, backend: slot.current, seen: moving.now });
-            return slot.current;
+            // A flow that could not be remembered goes where unknown flows go, and so needs no memory.
+            let flow = Flow { key, detail: sequence, backend: slot.current, seen: moving.now };
+            return if moving.half_open(flow) { slot.current } else { fallback };
         }
         Some((_, flow)) if continues(flow.detail, sequence) => flow.backend,
         _ => fallback,
@@ -147,62 +145,54 @@ impl<T: Tables> Moving<'_, T> {
     /// Where the flow is remembered, and as what.
     #[inline(always)]
     fn recall(&self, table: FlowTable) -> Option<(u32, Flow)> {
-        let place = self.best(table, |flow| if flow.key == self.key { Some(0) } else { None })?;
+        let place =
+            best_place(
+                self.tables,
+                table,
+                self.key,
+                |flow| if flow.key == self.key { Some(0) } else { None },
+            )?;
         let flow = self.tables.flow(table, place)?;
         if self.is_fresh(&flow) && self.serves(flow.backend) { Some((place, flow)) } else { None }
     }
 
-    /// Remembers a SYN, in place of another if need be: a flood of them pushes out SYNs and nothing else.
+    /// Remembers a SYN, if the flow can be remembered too when it is established. A flood of SYNs takes the places of SYNs and of
+    /// nothing else, and those of the last second it leaves alone.
     #[inline(always)]
-    fn half_open(&self, flow: Flow) {
-        let place = self.best(FlowTable::HalfOpen, |there| match there {
+    fn half_open(&self, flow: Flow) -> bool {
+        if self.room(true).is_none() {
+            return false;
+        }
+        let place = best_place(self.tables, FlowTable::HalfOpen, self.key, |there| match there {
             _ if there.key == self.key => Some(0),
             _ if there.key == 0 => Some(1),
             _ if !self.is_fresh(there) => Some(2),
-            // Those of this second last: a flood displaces itself.
-            _ if there.seen != self.now => Some(3),
-            _ => Some(4),
+            _ if self.now.wrapping_sub(there.seen) > 1 => Some(3),
+            _ => None,
         });
         if let Some(place) = place {
             self.tables.remember(FlowTable::HalfOpen, place, flow);
         }
+        place.is_some()
     }
 
-    /// Remembers a flow, in a place that is empty or whose flow is gone. One that went another way than it would by default
-    /// (`special`) may take the place of one that did not: that one finds its way without being remembered.
+    /// Remembers a flow, if there is room.
     #[inline(always)]
     fn establish(&self, flow: Flow, special: bool) {
-        let place = self.best(FlowTable::Established, |there| match there {
-            _ if there.key == self.key => Some(0),
-            _ if !self.is_fresh(there) => Some(1),
-            _ if special && there.finds_its_way() => Some(2),
-            _ => None,
-        });
-        if let Some(place) = place {
+        if let Some(place) = self.room(special) {
             self.tables.remember(FlowTable::Established, place, flow);
         }
     }
 
-    /// The place of the flow with the lowest rank, if any has one, among its neighbours.
-    ///
-    /// `black_box` hides from the verifier which of the places it is: it would follow the rest of the program once for each.
+    /// A place for the flow that is empty or whose flow is gone. One that goes another way than it would by default (`special`) may
+    /// take the place of one that does not: that one finds its way without being remembered.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "there are four places")]
-    fn best(&self, table: FlowTable, rank: impl Fn(&Flow) -> Option<u8>) -> Option<u32> {
-        const NONE: u8 = u8::MAX;
-        let first = table.first_place(self.key);
-        let mut best = NONE;
-        let mut way = 0;
-        while way < FLOW_WAYS {
-            if let Some(flow) = self.tables.flow(table, first + way)
-                && let Some(rank) = rank(&flow)
-            {
-                let candidate = rank << 2 | way as u8;
-                best = if candidate < best { candidate } else { best };
-            }
-            way += 1;
-        }
-        let best = black_box(best);
-        if best == NONE { None } else { Some(first + u32::from(best) % FLOW_WAYS) }
+    fn room(&self, special: bool) -> Option<u32> {
+        best_place(self.tables, FlowTable::Established, self.key, |there| match there {
+            _ if there.key == self.key => Some(0),
+            _ if !self.is_fresh(there) => Some(1),
+            _ if special && there.finds_its_way() => Some(2),
+            _ => None,
+        })
     }
 }

@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use lightpath_abi::{Address, Features};
 
-use crate::wire::{TCP, UDP, ethernet, ipv4, ipv6, tcp, udp};
+use crate::wire::{ICMP, ICMPV6, TCP, UDP, ethernet, ipv4, ipv6, tcp, udp};
 use crate::{OutOfBounds, Packet, Reason};
 
 /// IPv6 extension headers walked before the packet is given up. RFC 8200, 4.1 lists four that can precede a transport header
@@ -34,6 +34,13 @@ pub struct Frame {
     pub syn: bool,
     /// TCP: sequence number; 0 in UDP.
     pub sequence: u32,
+    /// Which part of its datagram it is. A later one has no transport header: its ports are those of the first, once they
+    /// are known, and the transport's other fields are 0.
+    pub part: Part,
+    /// Fragments: what tells datagrams apart.
+    pub identification: u32,
+    /// Whether routers must not fragment it; always so in IPv6.
+    pub dont_fragment: bool,
     /// TTL or hop limit.
     pub ttl: u8,
     /// Type of service or traffic class.
@@ -46,11 +53,37 @@ pub struct Frame {
     pub transport_checksum: u16,
 }
 
+impl Frame {
+    /// Bytes of the whole packet from the Ethernet header on, of which `reached` can be reached. Those may be more, where Ethernet
+    /// padded a short packet, or less, where a long one lies in several pieces.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bytes(&self, reached: usize) -> usize {
+        let length = self.network + self.length as usize;
+        if length > reached { length } else { reached }
+    }
+}
+
+/// Which part of a datagram a packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// The first fragment, with the transport header.
+    First,
+    /// Another fragment.
+    Later,
+}
+
 /// A packet without a [`Frame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reject {
     /// Nothing Lightpath balances: another protocol, or too short to say.
     Foreign,
+    /// ICMP or ICMPv6.
+    Icmp,
+    /// A part of a datagram, which [`parse_part`] makes a frame of.
+    Fragment,
     /// It cannot be forwarded, for this reason; whether that matters depends on whose packet it is.
     Malformed(Reason),
 }
@@ -70,12 +103,22 @@ impl From<OutOfBounds> for Reject {
     }
 }
 
-/// Finds and checks the headers of a packet.
+/// Finds and checks the headers of a packet that is no fragment.
 #[inline(always)]
 pub fn parse<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject> {
     match link(packet, features) {
-        Link::Ipv4(offset) => ipv4(packet, offset),
-        Link::Ipv6(offset) => ipv6(packet, offset),
+        Link::Ipv4(offset) => ipv4::<false, P>(packet, offset),
+        Link::Ipv6(offset) => ipv6::<false, P>(packet, offset),
+        Link::Foreign => Err(Reject::Foreign),
+    }
+}
+
+/// Finds and checks the headers of a packet, be it a fragment.
+#[inline(always)]
+pub fn parse_part<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject> {
+    match link(packet, features) {
+        Link::Ipv4(offset) => ipv4::<true, P>(packet, offset),
+        Link::Ipv6(offset) => ipv6::<true, P>(packet, offset),
         Link::Foreign => Err(Reject::Foreign),
     }
 }
@@ -89,12 +132,18 @@ pub(crate) enum Link {
     Foreign,
 }
 
-/// Where an IP packet was sent, however malformed the rest of it is.
+/// Where an IP packet comes from and where it was sent, however malformed the rest of it is.
 #[inline(always)]
-pub(crate) fn destination<P: Packet>(packet: &P, link: Link) -> Result<Address, OutOfBounds> {
+pub(crate) fn addresses<P: Packet>(packet: &P, link: Link) -> Result<(Address, Address), OutOfBounds> {
     match link {
-        Link::Ipv4(offset) => Ok(Address::v4(ipv4::Header::load(packet, offset)?.destination())),
-        Link::Ipv6(offset) => Ok(ipv6::Header::load(packet, offset)?.destination()),
+        Link::Ipv4(offset) => {
+            let header = ipv4::Header::load(packet, offset)?;
+            Ok((Address::v4(header.source()), Address::v4(header.destination())))
+        }
+        Link::Ipv6(offset) => {
+            let header = ipv6::Header::load(packet, offset)?;
+            Ok((header.source(), header.destination()))
+        }
         Link::Foreign => Err(OutOfBounds),
     }
 }
@@ -139,25 +188,34 @@ struct Internet {
     tos: u8,
     length: u16,
     checksum: u16,
+    part: Part,
+    identification: u32,
+    dont_fragment: bool,
 }
 
+/// `FRAGMENTS` says whether fragments are taken too.
 #[inline(always)]
-pub(crate) fn ipv4<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
+pub(crate) fn ipv4<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
     let header = ipv4::Header::load(packet, offset)?;
     let header_length = header.header_length();
     let length = header.total_length();
     if header.version() != 4 || header_length < ipv4::LENGTH {
         return Err(Reason::IpHeader.into());
     }
-    if (length as usize) < header_length || length as usize > packet.len() - offset {
+    if (length as usize) < header_length || !packet.has(offset + length as usize) {
         return Err(Reason::IpLength.into());
     }
-    if header.protocol() != TCP && header.protocol() != UDP {
-        return Err(Reject::Foreign);
+    match header.protocol() {
+        TCP | UDP => {}
+        ICMP => return Err(Reject::Icmp),
+        _ => return Err(Reject::Foreign),
     }
-    if header.is_fragment() {
-        return Err(Reason::Fragment.into());
-    }
+    let part = match (header.is_fragment(), header.is_first()) {
+        (false, _) => Part::Whole,
+        _ if !FRAGMENTS => return Err(Reject::Fragment),
+        (true, true) => Part::First,
+        (true, false) => Part::Later,
+    };
     let internet = Internet {
         v4: true,
         offset,
@@ -170,12 +228,16 @@ pub(crate) fn ipv4<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject
         tos: header.tos(),
         length,
         checksum: header.checksum(),
+        part,
+        identification: u32::from(header.identification()),
+        dont_fragment: header.dont_fragment(),
     };
     transport(packet, &internet)
 }
 
+/// `FRAGMENTS` says whether fragments are taken too.
 #[inline(always)]
-pub(crate) fn ipv6<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
+pub(crate) fn ipv6<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
     let header = ipv6::Header::load(packet, offset)?;
     if header.source().is_v4() || header.destination().is_v4() {
         // IPv4-mapped addresses do not travel (RFC 4291, 2.5.5.2), and here they would be taken for IPv4.
@@ -188,10 +250,11 @@ pub(crate) fn ipv6<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject
     let Ok(total_length) = u16::try_from(length) else {
         return Err(Reason::IpLength.into());
     };
-    if length > packet.len() - offset {
+    if !packet.has(offset + length) {
         return Err(Reason::IpLength.into());
     }
-    let (protocol, skipped) = extensions(packet, offset + ipv6::LENGTH, header.next_header())?;
+    let Extensions { protocol, skipped, part, identification } =
+        extensions::<FRAGMENTS, P>(packet, offset + ipv6::LENGTH, header.next_header())?;
     if ipv6::LENGTH + skipped > length {
         return Err(Reason::IpLength.into());
     }
@@ -207,26 +270,62 @@ pub(crate) fn ipv6<P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject
         tos: header.traffic_class(),
         length: total_length,
         checksum: 0,
+        part,
+        identification,
+        dont_fragment: true,
     };
     transport(packet, &internet)
 }
 
-/// Walks extension headers from `offset` on: the transport protocol and the bytes before it.
+/// What the extension headers of a packet say.
+struct Extensions {
+    /// The transport protocol.
+    protocol: u8,
+    /// Bytes before its header.
+    skipped: usize,
+    part: Part,
+    identification: u32,
+}
+
+/// Walks extension headers from `offset` on.
 #[inline(always)]
-fn extensions<P: Packet>(packet: &P, offset: usize, first: u8) -> Result<(u8, usize), Reject> {
+fn extensions<const FRAGMENTS: bool, P: Packet>(
+    packet: &P,
+    offset: usize,
+    first: u8,
+) -> Result<Extensions, Reject> {
     let cut_short = |OutOfBounds| Reject::Malformed(Reason::ExtensionHeader);
     let mut next = first;
-    let mut skipped = 0;
+    let (mut skipped, mut part, mut identification) = (0, Part::Whole, 0);
     for _ in 0..=MAX_EXTENSION_HEADERS {
         match next {
-            TCP | UDP => return Ok((next, skipped)),
+            TCP | UDP => return Ok(Extensions { protocol: next, skipped, part, identification }),
+            ICMPV6 => return Err(Reject::Icmp),
             ipv6::HOP_BY_HOP | ipv6::DESTINATION_OPTIONS => {}
             ipv6::ROUTING => {
                 if ipv6::segments_left(packet, offset + skipped).map_err(cut_short)? != 0 {
                     return Err(Reason::ExtensionHeader.into());
                 }
             }
-            ipv6::FRAGMENT => return Err(Reason::Fragment.into()),
+            ipv6::FRAGMENT if !FRAGMENTS => return Err(Reject::Fragment),
+            ipv6::FRAGMENT => {
+                let header = ipv6::Fragment::load(packet, offset + skipped).map_err(cut_short)?;
+                next = header.next_header();
+                skipped += ipv6::Fragment::LENGTH;
+                identification = header.identification();
+                if !header.is_first() {
+                    // What comes next is in the middle of the datagram, not a header.
+                    let protocol = next;
+                    return match protocol {
+                        TCP | UDP => Ok(Extensions { protocol, skipped, part: Part::Later, identification }),
+                        _ => Err(Reason::ExtensionHeader.into()),
+                    };
+                }
+                if !header.is_atomic() {
+                    part = Part::First;
+                }
+                continue;
+            }
             _ => return Err(Reject::Foreign),
         }
         let (following, length) = ipv6::extension(packet, offset + skipped).map_err(cut_short)?;
@@ -239,8 +338,11 @@ fn extensions<P: Packet>(packet: &P, offset: usize, first: u8) -> Result<(u8, us
 #[inline(always)]
 fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject> {
     let cut_short = |OutOfBounds| Reject::Malformed(Reason::TransportHeader);
+    if internet.part == Part::Later {
+        return Ok(frame(internet, &Transport::default()));
+    }
     let ports;
-    let (needed, syn, sequence, checksum) = if internet.protocol == TCP {
+    let (mut needed, syn, sequence, checksum) = if internet.protocol == TCP {
         let header = tcp::Header::load(packet, internet.payload).map_err(cut_short)?;
         if header.header_length() < tcp::LENGTH {
             return Err(Reason::TransportHeader.into());
@@ -256,24 +358,47 @@ fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject
         ports = (header.source_port(), header.destination_port());
         (length, false, 0, header.checksum())
     };
+    if internet.part == Part::First && internet.protocol == UDP {
+        // The rest of it is in other fragments.
+        needed = udp::LENGTH;
+    }
     if needed > internet.payload_length {
         return Err(Reason::TransportHeader.into());
     }
-    Ok(Frame {
+    let transport = Transport { source_port: ports.0, destination_port: ports.1, syn, sequence, checksum };
+    Ok(frame(internet, &transport))
+}
+
+/// What the transport header says.
+#[derive(Default)]
+struct Transport {
+    source_port: u16,
+    destination_port: u16,
+    syn: bool,
+    sequence: u32,
+    checksum: u16,
+}
+
+#[inline(always)]
+fn frame(internet: &Internet, transport: &Transport) -> Frame {
+    Frame {
         network: internet.offset,
         transport: internet.payload,
         v4: internet.v4,
         source: internet.source,
         destination: internet.destination,
-        source_port: ports.0,
-        destination_port: ports.1,
+        source_port: transport.source_port,
+        destination_port: transport.destination_port,
         protocol: internet.protocol,
-        syn,
-        sequence,
+        syn: transport.syn,
+        sequence: transport.sequence,
+        part: internet.part,
+        identification: internet.identification,
+        dont_fragment: internet.dont_fragment,
         ttl: internet.ttl,
         tos: internet.tos,
         length: internet.length,
         network_checksum: internet.checksum,
-        transport_checksum: checksum,
-    })
+        transport_checksum: transport.checksum,
+    }
 }

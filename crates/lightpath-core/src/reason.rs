@@ -10,7 +10,7 @@ pub enum Reason {
     TransportHeader = 2,
     /// An IPv6 extension header that cannot be walked past, or too many of them.
     ExtensionHeader = 3,
-    /// A fragment, whose backend its own bytes do not tell.
+    /// A fragment whose datagram's first fragment was not seen, so that nothing tells its backend.
     Fragment = 4,
     /// The TTL or hop limit does not allow another hop.
     TtlExpired = 5,
@@ -22,17 +22,21 @@ pub enum Reason {
     NoNextHop = 8,
     /// This node's routes forbid a backend's reply: blackhole, unreachable or prohibit.
     NoRoute = 9,
-    /// The reply is bigger than the MTU of its route.
+    /// The packet is bigger than its way on takes.
     TooBig = 10,
     /// This node does not forward packets (`net.ipv4.ip_forward`), so a backend's reply cannot leave it.
     ForwardingOff = 11,
     /// A header that was parsed could not be rewritten.
     Rewrite = 12,
+    /// No service is at this port of the VIP, and the VIP is no address of this node that its kernel could answer for.
+    NoService = 13,
+    /// This node has no address of the backend's family to send from.
+    NoSource = 14,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::IpHeader,
         Self::IpLength,
         Self::TransportHeader,
@@ -46,6 +50,8 @@ impl Reason {
         Self::TooBig,
         Self::ForwardingOff,
         Self::Rewrite,
+        Self::NoService,
+        Self::NoSource,
     ];
 
     /// As in metrics and on the command line.
@@ -65,6 +71,8 @@ impl Reason {
             Self::TooBig => "too-big",
             Self::ForwardingOff => "forwarding-off",
             Self::Rewrite => "rewrite",
+            Self::NoService => "no-service",
+            Self::NoSource => "no-source",
         }
     }
 }

@@ -1,4 +1,6 @@
-use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, Flow, FlowTable, NextHop, Slot};
+use lightpath_abi::{
+    Address, Backend, BackendNumber, Entry, Features, Flow, FlowTable, NextHop, Slot, Source,
+};
 
 use crate::directory::RangeQuery;
 use crate::{HashKey, Reason, Sighting};
@@ -19,6 +21,9 @@ pub trait Tables {
 
     /// A backend, by its number.
     fn backend(&self, number: BackendNumber) -> Option<&Backend>;
+
+    /// A prefix of this node's own addresses, by its index in the array of all.
+    fn source(&self, index: u32) -> Option<&Source>;
 
     /// Seconds of the monotonic clock.
     fn now(&self) -> u32;

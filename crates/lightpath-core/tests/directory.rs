@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use lightpath_abi::{
-    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Flow, FlowTable, Role, Slot, Tag,
+    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Flow, FlowTable, Role, ServiceIndex,
+    Slot, Source, Tag,
 };
 use lightpath_core::directory::{
     Full, Lines, RangeQuery, filter_place, find, insert, may_be_vip, may_reply, remove, search, search_ranges,
@@ -39,7 +40,7 @@ impl Watched {
 
     fn insert(&mut self, entry: &Entry) -> Result<(), Full> {
         let Parameters { hash_key, directory_mask, .. } = self.parameters;
-        let (word, bit) = filter_place(entry.tag.role().unwrap(), entry.address);
+        let (word, bit) = filter_place(entry.tag.role().unwrap(), entry.address).unwrap();
         self.filter[word as usize] |= bit;
         insert(self, hash_key, directory_mask, entry)?;
         self.model.insert((entry.address, entry.tag), *entry);
@@ -103,6 +104,10 @@ impl Tables for Watched {
         None
     }
 
+    fn source(&self, _: u32) -> Option<&Source> {
+        None
+    }
+
     fn now(&self) -> u32 {
         0
     }
@@ -122,7 +127,7 @@ impl Tables for Watched {
     }
 }
 
-fn entry(address: u32, port: u16, service: u32) -> Entry {
+fn entry(address: u32, port: u16, service: ServiceIndex) -> Entry {
     Entry {
         address: Address::v4(address),
         tag: Tag::new(Role::Service, TCP, port, 16),
@@ -133,14 +138,14 @@ fn entry(address: u32, port: u16, service: u32) -> Entry {
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
-    Insert { address: u32, port: u16, service: u32 },
+    Insert { address: u32, port: u16, service: ServiceIndex },
     Remove { address: u32, port: u16 },
 }
 
 /// Few addresses and ports, so that entries are replaced and removed, not only added.
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        2 => (0..12_u32, 0..6_u16, 1..9_u32)
+        2 => (0..12_u32, 0..6_u16, 1..9_u16)
             .prop_map(|(address, port, service)| Operation::Insert { address, port, service }),
         1 => (0..12_u32, 0..6_u16).prop_map(|(address, port)| Operation::Remove { address, port }),
     ]
@@ -175,7 +180,7 @@ proptest! {
             let address = Address::from(IpAddr::from(Ipv6Addr::from_bits(*bits)));
             directory.insert(&Entry { address, tag: Tag::VIP, ..Entry::default() }).unwrap();
             let reply = Entry { address, tag: Tag::new(Role::Reply, UDP, 53, 16), ..Entry::default() };
-            let (word, bit) = filter_place(Role::Reply, reply.address);
+            let (word, bit) = filter_place(Role::Reply, reply.address).unwrap();
             directory.filter[word as usize] |= bit;
             prop_assert!(may_be_vip(&directory, address) && may_reply(&directory, address));
         }

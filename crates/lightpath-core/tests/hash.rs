@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use lightpath_abi::Slots;
 use lightpath_core::wire::{TCP, UDP};
-use lightpath_core::{FlowHash, Frame, HashKey};
+use lightpath_core::{FlowHash, Frame, HashKey, Part};
 
 /// A table of the size that one service may have.
 const TABLE: Slots = Slots::new(0, 251);
@@ -25,6 +25,9 @@ fn frame(source: &str, source_port: u16, destination: &str, destination_port: u1
         protocol,
         syn: false,
         sequence: 0,
+        part: Part::Whole,
+        identification: 0,
+        dont_fragment: true,
         ttl: 64,
         tos: 0,
         length: 40,

@@ -16,6 +16,22 @@ impl Packet for PartlyWritable<'_> {
         self.packet.len()
     }
 
+    fn total_length(&self) -> usize {
+        self.packet.total_length()
+    }
+
+    fn push(&mut self, bytes: usize) -> Result<(), OutOfBounds> {
+        self.packet.push(bytes)
+    }
+
+    fn pull(&mut self, bytes: usize) -> Result<(), OutOfBounds> {
+        self.packet.pull(bytes)
+    }
+
+    fn truncate(&mut self, length: usize) -> Result<(), OutOfBounds> {
+        self.packet.truncate(length)
+    }
+
     fn load<const N: usize>(&self, offset: usize) -> Result<[u8; N], OutOfBounds> {
         self.packet.load(offset)
     }

@@ -4,9 +4,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use lightpath_abi::{Address, Features, NextHop};
+use lightpath_abi::{Address, Backend, Entry, Features, NextHop};
+use lightpath_core::host::Buffer;
 use lightpath_core::wire::UDP;
-use lightpath_core::{Direction, Egress, Forwarding, Frame, Rewrite, SlicePacket, Verdict, apply, parse};
+use lightpath_core::{Direction, Egress, Forwarding, Frame, Rewrite, SlicePacket, apply, parse};
 use lightpath_testkit::packet::{PacketBuilder, tcp, udp};
 use lightpath_testkit::{assert_packets_equal, checksums_are_right};
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ fn endpoint(v4: bool) -> impl Strategy<Value = String> {
     let octets = prop_oneof![4 => any::<u32>(), 1 => Just(0x0000_ffff), 1 => Just(u32::MAX), 1 => Just(1)];
     let segments =
         prop_oneof![4 => any::<u128>(), 1 => Just(0xffff_u128), 1 => Just(u128::MAX), 1 => Just(1)];
-    (octets, segments, any::<u16>()).prop_map(move |(low, all, port)| {
+    (octets, segments, 1..=u16::MAX).prop_map(move |(low, all, port)| {
         if v4 {
             format!("{}:{port}", Ipv4Addr::from_bits(low))
         } else {
@@ -77,22 +78,28 @@ impl Decoration {
     }
 }
 
-fn rewritten(packet: &[u8], rewrite: Rewrite, egress: Egress) -> Vec<u8> {
-    let mut packet = packet.to_vec();
-    let frame = parse(&SlicePacket(&mut packet), Features::ALL).unwrap();
-    let verdict = Verdict::Forward(Forwarding {
-        direction: Direction::ToBackend,
-        backend: 1,
-        service: 1,
-        rewrite,
-        egress,
-    });
-    assert_eq!(apply(verdict, &frame, &mut SlicePacket(&mut packet)), verdict);
-    packet
+fn rewritten(packet: &[u8], rewrite: Rewrite<'_>, egress: Egress<'_>) -> Vec<u8> {
+    let mut packet = Buffer::new(packet);
+    let frame = parse(&packet, Features::ALL).unwrap();
+    let forwarding = Forwarding { direction: Direction::ToBackend, backend: 1, service: 1, rewrite, egress };
+    assert_eq!(apply(&forwarding, &frame, &mut packet, Features::ALL), Ok(()));
+    packet.bytes().to_vec()
 }
 
 fn frame(packet: &[u8]) -> Frame {
     parse(&SlicePacket(&mut packet.to_vec()), Features::ALL).unwrap()
+}
+
+/// A backend that is reached at an endpoint.
+fn backend(endpoint: &str) -> Backend {
+    let (address, port) = address(endpoint);
+    Backend { address, port, ..Backend::default() }
+}
+
+/// The line by which replies get an endpoint as their source.
+fn reply(endpoint: &str) -> Entry {
+    let (vip, vip_port) = address(endpoint);
+    Entry { vip, vip_port, ..Entry::default() }
 }
 
 fn address(endpoint: &str) -> (Address, u16) {
@@ -109,11 +116,9 @@ proptest! {
         [source, destination, new_source, new_destination] in endpoints(), decoration in decoration(),
     ) {
         let packet = decoration.packet(&source, &destination).build();
-        let (address_of_new, port) = address(&new_destination);
-        let actual = rewritten(&packet, Rewrite::Destination { address: address_of_new, port }, Egress::Kernel);
+        let actual = rewritten(&packet, Rewrite::Destination(&backend(&new_destination)), Egress::Kernel);
         assert_packets_equal("destination", &decoration.packet(&source, &new_destination).build(), &actual);
-        let (address_of_new, port) = address(&new_source);
-        let actual = rewritten(&packet, Rewrite::Source { address: address_of_new, port }, Egress::Kernel);
+        let actual = rewritten(&packet, Rewrite::Source(&reply(&new_source)), Egress::Kernel);
         assert_packets_equal("source", &decoration.packet(&new_source, &destination).build(), &actual);
     }
 
@@ -122,15 +127,14 @@ proptest! {
     fn nat_and_its_undoing_leave_the_packet_as_it_was(
         [source, destination, other, _] in endpoints(), decoration in decoration(),
     ) {
-        let hop = NextHop { mac: [2, 0, 0, 0, 0, 1], source_mac: [2, 0, 0, 0, 0, 2], interface: 2 };
+        let hop = NextHop { mac: [2, 0, 0, 0, 0, 1], source_mac: [2, 0, 0, 0, 0, 2], vlan: 0, mtu: 0, interface: 2 };
         let packet = decoration.packet(&source, &destination);
-        let expected = packet.clone().macs(hop.mac, hop.source_mac).ttl(decoration.ttl - 2).build();
-        let ((backend, backend_port), (vip, vip_port)) = (address(&other), address(&destination));
-        let there = Rewrite::Destination { address: backend, port: backend_port };
-        let there = rewritten(&packet.build(), there, Egress::Link(hop));
+        let expected = Decoration { tags: 0, ..decoration.clone() }.packet(&source, &destination);
+        let expected = expected.macs(hop.mac, hop.source_mac).ttl(decoration.ttl - 2).build();
+        let there = rewritten(&packet.build(), Rewrite::Destination(&backend(&other)), Egress::Backend(&hop));
         prop_assert_eq!(checksums_are_right(&there), Ok(()));
-        let back = Rewrite::Destination { address: vip, port: vip_port };
-        assert_packets_equal("and back", &expected, &rewritten(&there, back, Egress::Link(hop)));
+        let back = rewritten(&there, Rewrite::Destination(&backend(&destination)), Egress::Backend(&hop));
+        assert_packets_equal("and back", &expected, &back);
     }
 
     /// RFC 768: 0 is no checksum, so none is made where there was none, and none is lost where there was one.
@@ -139,8 +143,7 @@ proptest! {
         [source, destination, other, _] in endpoints(), decoration in decoration(),
     ) {
         let packet = Decoration { over_tcp: false, ..decoration }.packet(&source, &destination).build();
-        let (address, port) = address(&other);
-        let sent = rewritten(&packet, Rewrite::Destination { address, port }, Egress::Kernel);
+        let sent = rewritten(&packet, Rewrite::Destination(&backend(&other)), Egress::Kernel);
         prop_assert_eq!(frame(&packet).protocol, UDP);
         prop_assert_eq!(frame(&packet).transport_checksum == 0, frame(&sent).transport_checksum == 0);
     }
@@ -155,8 +158,7 @@ proptest! {
         let wrong = frame(&packet).transport_checksum ^ error;
         packet[at..at + 2].copy_from_slice(&wrong.to_be_bytes());
         prop_assume!(checksums_are_right(&packet).is_err());
-        let (address, port) = address(&other);
-        let sent = rewritten(&packet, Rewrite::Destination { address, port }, Egress::Kernel);
+        let sent = rewritten(&packet, Rewrite::Destination(&backend(&other)), Egress::Kernel);
         prop_assert!(checksums_are_right(&sent).is_err());
     }
 }

@@ -27,7 +27,12 @@ impl Maps {
             directory: (0..self.capacity.directory).map(|position| lines.line(position)).collect(),
             slots: (0..self.capacity.slots).map(|index| read_slot(&slots, index)).collect(),
             backends: self.backends().collect(),
-            flows: [flows(FlowTable::Established)?, flows(FlowTable::HalfOpen)?],
+            sources: self.stored_sources(),
+            flows: [
+                flows(FlowTable::Established)?,
+                flows(FlowTable::HalfOpen)?,
+                flows(FlowTable::Fragments)?,
+            ],
         });
         tables.now = monotonic_seconds();
         Ok(tables)

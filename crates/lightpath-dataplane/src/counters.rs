@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lightpath_abi::{BackendCounters, BackendNumber, ServiceIndex};
-use lightpath_core::Reason;
+use lightpath_core::{Reason, ReplyKind};
 use zerocopy::transmute;
 
 use crate::Error;
@@ -18,6 +18,8 @@ pub struct Counters {
     pub services: BTreeMap<ServiceIndex, u64>,
     /// Packets dropped for each reason, in the order of [`Reason::ALL`].
     pub reasons: [u64; Reason::ALL.len()],
+    /// Packets answered, by kind of answer, in the order of [`ReplyKind::NAMES`].
+    pub replies: [u64; ReplyKind::NAMES.len()],
 }
 
 impl Counters {
@@ -33,8 +35,10 @@ impl Counters {
             }
             counters.backends.insert(number, sum);
         }
-        for service in 0..maps.capacity.services {
-            let of_cpus = maps.service_counters.get(&service, 0).map_err(Error::map("SERVICE_COUNTERS"))?;
+        let services = u16::try_from(maps.capacity.services - 1).unwrap_or(ServiceIndex::MAX);
+        for service in 0..=services {
+            let of_cpus =
+                maps.service_counters.get(&service.into(), 0).map_err(Error::map("SERVICE_COUNTERS"))?;
             let sum = of_cpus.iter().sum();
             if sum > 0 {
                 counters.services.insert(service, sum);
@@ -42,6 +46,10 @@ impl Counters {
         }
         for (index, count) in (0..).zip(&mut counters.reasons) {
             let of_cpus = maps.reasons.get(&index, 0).map_err(Error::map("REASONS"))?;
+            *count = of_cpus.iter().sum();
+        }
+        for (index, count) in (0..).zip(&mut counters.replies) {
+            let of_cpus = maps.replies.get(&index, 0).map_err(Error::map("REPLIES"))?;
             *count = of_cpus.iter().sum();
         }
         Ok(counters)

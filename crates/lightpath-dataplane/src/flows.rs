@@ -25,7 +25,8 @@ pub struct Motion {
 
 /// Bytes that the flow tables take, whatever is in them.
 pub const FLOW_TABLE_BYTES: usize =
-    (FlowTable::Established.places() + FlowTable::HalfOpen.places()) as usize * size_of::<Flow>();
+    (FlowTable::Established.places() + FlowTable::HalfOpen.places() + FlowTable::Fragments.places()) as usize
+        * size_of::<Flow>();
 
 impl Maps {
     /// Settles the slots that need their flow table no longer, and forgets the flows that are over.

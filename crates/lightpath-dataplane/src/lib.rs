@@ -34,5 +34,5 @@ pub use interface::{AttachedProgram, Interface, Mode};
 pub use memory::release_memory;
 pub use pins::Pins;
 pub use program::{Dataplane, ProgramFigures};
-pub use spec::{Capacity, Spec};
+pub use spec::{Capacity, MAX_SOURCES, Spec};
 pub use test_run::{Outcome, TestPacket};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::ProgramInfo;
-use lightpath_abi::{Backend, Entry, FILTER_WORDS, Flow, FlowTable, SCHEMA, SlotPair};
+use lightpath_abi::{Backend, Entry, FILTER_WORDS, Flow, FlowTable, SCHEMA, SlotPair, Source};
 use lightpath_core::HashKey;
 use lightpath_core::host::Moves;
 
@@ -15,28 +15,36 @@ use crate::pins::{Generation, Pins};
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
-pub(crate) const PINNED: [&str; 9] = [
+pub(crate) const PINNED: [&str; 12] = [
     "FILTER",
     "DIRECTORY",
     SLOTS,
     FLOWS,
     HALF_OPEN,
+    FRAGMENTS,
+    SOURCES,
     "BACKENDS",
     "BACKEND_COUNTERS",
     "SERVICE_COUNTERS",
     "REASONS",
+    "REPLIES",
 ];
+
+/// Those that every program uses, whatever its features. Others may be the slow path's alone.
+const OF_EVERY_PROGRAM: [&str; 4] = ["FILTER", "DIRECTORY", SLOTS, "BACKENDS"];
 
 const SLOTS: &str = "SLOTS";
 const FLOWS: &str = "FLOWS";
 const HALF_OPEN: &str = "HALF_OPEN";
+const FRAGMENTS: &str = "FRAGMENTS";
+const SOURCES: &str = "SOURCES";
 
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
 
-/// Entries of [`META`]: schema, directory lines, slots, backends, services, and both halves of the hash key. The schema is the
+/// Entries of [`META`]: schema, directory lines, slots, backends, services, sources, and both halves of the hash key. The schema is the
 /// first in every version, so that each can tell that it does not understand another.
-const META_ENTRIES: u32 = 7;
+const META_ENTRIES: u32 = 8;
 
 /// The maps of a data plane.
 pub(crate) struct Maps {
@@ -46,12 +54,15 @@ pub(crate) struct Maps {
     slots: MapData,
     flows: MapData,
     half_open: MapData,
+    fragments: MapData,
+    pub(crate) sources: Memory,
     /// When slots began to move, as far as this process has seen it.
     pub(crate) moves: Moves,
     pub(crate) backends: Memory,
     pub(crate) backend_counters: PerCpuArray<MapData, [u64; 4]>,
     pub(crate) service_counters: PerCpuArray<MapData, u64>,
     pub(crate) reasons: PerCpuArray<MapData, u64>,
+    pub(crate) replies: PerCpuArray<MapData, u64>,
 }
 
 impl fmt::Debug for Maps {
@@ -71,11 +82,14 @@ impl Maps {
             slots: pinned(directory, SLOTS)?,
             flows: pinned(directory, FLOWS)?,
             half_open: pinned(directory, HALF_OPEN)?,
+            fragments: pinned(directory, FRAGMENTS)?,
+            sources: memory(SOURCES, capacity.sources, size_of::<Source>())?,
             moves: Moves::default(),
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
             backend_counters: per_cpu(directory, "BACKEND_COUNTERS")?,
             service_counters: per_cpu(directory, "SERVICE_COUNTERS")?,
             reasons: per_cpu(directory, "REASONS")?,
+            replies: per_cpu(directory, "REPLIES")?,
         })
     }
 }
@@ -91,6 +105,7 @@ impl Maps {
         let (map, name) = match table {
             FlowTable::Established => (&self.flows, FLOWS),
             FlowTable::HalfOpen => (&self.half_open, HALF_OPEN),
+            FlowTable::Fragments => (&self.fragments, FRAGMENTS),
         };
         mapped(map, name, table.places(), size_of::<Flow>())
     }
@@ -101,11 +116,12 @@ fn mapped(map: &MapData, name: &'static str, entries: u32, entry_size: usize) ->
 }
 
 /// Sizes of the maps, by name.
-pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 5] {
+pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 6] {
     [
         ("DIRECTORY", capacity.directory),
         (SLOTS, capacity.slots / 2),
         ("BACKENDS", capacity.backends),
+        (SOURCES, capacity.sources),
         ("BACKEND_COUNTERS", capacity.backends),
         ("SERVICE_COUNTERS", capacity.services),
     ]
@@ -120,6 +136,7 @@ pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
         capacity.slots.into(),
         capacity.backends.into(),
         capacity.services.into(),
+        capacity.sources.into(),
         hash_key.start,
         hash_key.multiplier,
     ];
@@ -147,8 +164,14 @@ pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capa
         return Ok(None);
     }
     let size = |index| Ok::<u32, Error>(u32::try_from(word(index)?).unwrap_or(0));
-    let capacity = Capacity { directory: size(1)?, slots: size(2)?, backends: size(3)?, services: size(4)? };
-    Ok(Some((capacity, HashKey { start: word(5)?, multiplier: word(6)? })))
+    let capacity = Capacity {
+        directory: size(1)?,
+        slots: size(2)?,
+        backends: size(3)?,
+        services: size(4)?,
+        sources: size(5)?,
+    };
+    Ok(Some((capacity, HashKey { start: word(6)?, multiplier: word(7)? })))
 }
 
 /// The next hops of an instance's backends: index of the interface, and MAC address.
@@ -158,7 +181,7 @@ pub(crate) fn next_hops(pins: &Pins) -> Result<BTreeSet<(u32, [u8; 6])>, Error> 
         return Ok(BTreeSet::new());
     };
     let maps = Maps::open(&directory, capacity)?;
-    let hops = maps.backends().map(|(_, backend)| backend.next_hop());
+    let hops = maps.backends().map(|(_, backend)| *backend.next_hop());
     Ok(hops.filter(|hop| hop.interface != 0).map(|hop| (hop.interface, hop.mac)).collect())
 }
 
@@ -171,7 +194,7 @@ fn uses(program: &Path, directory: &Path) -> Result<bool, Error> {
         return Ok(false);
     };
     let used: HashSet<u32> = used.into_iter().collect();
-    for name in PINNED {
+    for name in OF_EVERY_PROGRAM {
         let Ok(map) = MapData::from_pin(directory.join(name)) else {
             return Ok(false);
         };

@@ -7,6 +7,10 @@ pub(crate) static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR")
 
 /// Name of the load balancer in [`OBJECT`].
 pub(crate) const BALANCER: &str = "lightpath";
+/// Name of the slow path that it goes on to, in [`OBJECT`].
+pub(crate) const SLOW_PATH: &str = "lightpath_slow";
+/// Name of the map by which it does.
+pub(crate) const STAGES: &str = "STAGES";
 /// Name of the program that hands every packet to the kernel, in [`OBJECT`].
 pub(crate) const PASS: &str = "lightpath_pass";
 

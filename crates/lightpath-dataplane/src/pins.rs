@@ -7,7 +7,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::Error;
 
-/// The pins of one instance: `program`, `maps/NAME` and `links/INTERFACE` in a directory of its own.
+/// The pins of one instance: `program`, `stages`, `maps/NAME` and `links/INTERFACE` in a directory of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
     directory: PathBuf,
@@ -44,6 +44,15 @@ impl Pins {
 
     pub(crate) fn next_program(&self) -> PathBuf {
         self.directory.join("program_next")
+    }
+
+    /// The map by which the running program goes on to its slow path; without a pin the kernel would empty it.
+    pub(crate) fn stages(&self) -> PathBuf {
+        self.directory.join("stages")
+    }
+
+    pub(crate) fn next_stages(&self) -> PathBuf {
+        self.directory.join("stages_next")
     }
 
     pub(crate) fn maps(&self, generation: Generation) -> PathBuf {

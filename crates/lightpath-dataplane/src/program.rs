@@ -1,16 +1,17 @@
 //! Loading: from a [`Spec`] to a program in the kernel, over adopted or fresh maps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use aya::EbpfLoader;
+use aya::maps::ProgramArray;
 use aya::programs::Xdp;
+use aya::{Ebpf, EbpfLoader};
 use aya_obj::programs::XdpAttachType;
 use lightpath_core::Parameters;
 use lightpath_core::host::HostTables;
 
 use crate::maps::{self, Maps};
-use crate::object::{BALANCER, OBJECT};
+use crate::object::{BALANCER, OBJECT, SLOW_PATH, STAGES};
 use crate::pins::{Generation, Pins};
 use crate::{Changes, Counters, Error, Motion, Spec, Tables};
 
@@ -109,12 +110,16 @@ impl Dataplane {
 
     /// Puts the next program in the place of the one before it.
     pub(crate) fn promote_program(&mut self) -> Result<(), Error> {
-        let (next, path) = (self.pins.next_program(), self.pins.program());
-        match fs::rename(&next, &path) {
-            // It is there already, from an attachment before this one.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            renamed => renamed.map_err(Error::path(&path)),
-        }
+        promote(&self.pins.next_program(), &self.pins.program())?;
+        promote(&self.pins.next_stages(), &self.pins.stages())
+    }
+}
+
+fn promote(next: &Path, path: &Path) -> Result<(), Error> {
+    match fs::rename(next, path) {
+        // It is there already, from an attachment before this one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed.map_err(Error::path(path)),
     }
 }
 
@@ -150,14 +155,29 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<(), Error> {
         loader.map_pin_path(name, path.as_path());
     }
     let mut object = loader.load(OBJECT)?;
+    loaded(&mut object, BALANCER)?;
+    let stages = object.take_map(STAGES).ok_or(Error::Missing { name: STAGES })?;
+    let mut stages = ProgramArray::try_from(stages).map_err(Error::map(STAGES))?;
+    stages.set(0, loaded(&mut object, SLOW_PATH)?.fd()?, 0).map_err(Error::map(STAGES))?;
+    let next = vacated(pins.next_stages())?;
+    stages.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
+
     let program: &mut Xdp =
         object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
-    program.load()?;
-
-    let next = pins.next_program();
-    match fs::remove_file(&next) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::path(&next)(error)),
-        _ => {}
-    }
+    let next = vacated(pins.next_program())?;
     program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })
+}
+
+fn loaded<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Error> {
+    let program: &mut Xdp = object.program_mut(name).ok_or(Error::Missing { name })?.try_into()?;
+    program.load()?;
+    Ok(program)
+}
+
+/// A place for a pin, without what an attempt before this one may have left there.
+fn vacated(path: PathBuf) -> Result<PathBuf, Error> {
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::path(&path)(error)),
+        _ => Ok(path),
+    }
 }

@@ -25,7 +25,12 @@ pub struct Capacity {
     pub slots: u32,
     /// Lines of the directory; a power of two.
     pub directory: u32,
+    /// Prefixes of this node's own addresses.
+    pub sources: u32,
 }
+
+/// Prefixes of this node's own addresses that backends may be sent from, of all services together.
+pub const MAX_SOURCES: u32 = 1024;
 
 impl Capacity {
     /// Enough for so many services, backends, slots and directory entries, with room to change in.
@@ -35,6 +40,7 @@ impl Capacity {
     #[must_use]
     pub fn for_use(services: u32, backends: u32, slots: u32, largest_table: u32, entries: u32) -> Self {
         Self {
+            sources: MAX_SOURCES,
             services: (services + 1).saturating_mul(2).next_power_of_two().max(64),
             backends: (backends + 1).saturating_mul(2).next_power_of_two().clamp(256, 1 << 16),
             slots: slots.saturating_add(largest_table).next_multiple_of(2).max(2),
@@ -49,5 +55,6 @@ impl Capacity {
             && self.backends >= needed.backends
             && self.slots >= needed.slots
             && self.directory >= needed.directory
+            && self.sources >= needed.sources
     }
 }

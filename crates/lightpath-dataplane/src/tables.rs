@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use lightpath_abi::{
-    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, Slots, Tag,
+    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, Slots, Source, Tag,
 };
 use lightpath_core::HashKey;
 use lightpath_core::directory::{self, Lines};
@@ -18,6 +18,7 @@ use crate::memory::Memory;
 use crate::slots::{read_slot, write_slot};
 
 const BACKEND_WORDS: usize = size_of::<Backend>() / size_of::<u64>();
+const SOURCE_WORDS: usize = size_of::<Source>() / size_of::<u64>();
 const ACTIVE_HOP_AT: usize = std::mem::offset_of!(Backend, active_hop) / size_of::<u64>();
 
 impl Maps {
@@ -28,6 +29,7 @@ impl Maps {
     pub(crate) fn apply(&mut self, tables: &Tables, key: HashKey) -> Result<Changes, Error> {
         let mut changes = Changes::default();
         let mut ended = self.ended(tables);
+        self.store_sources(&tables.sources)?;
         for (number, backend) in &tables.backends {
             changes.backends += usize::from(self.store_backend(*number, backend)?);
         }
@@ -54,6 +56,27 @@ impl Maps {
             (now.serving != 0 && (!same_server(&now, wanted) || wanted.serving == 0)).then_some(*number)
         };
         tables.backends.iter().filter_map(ends).collect()
+    }
+
+    /// Sources come before the backends that name them. Those that are no longer named stay as they are, for packets on their way.
+    fn store_sources(&self, sources: &[Source]) -> Result<(), Error> {
+        let capacity = self.capacity.sources;
+        if sources.len() > capacity as usize {
+            return Err(Error::Full { table: "table of this node's addresses", capacity });
+        }
+        for (index, source) in sources.iter().enumerate() {
+            let words: [u64; SOURCE_WORDS] = transmute!(*source);
+            for (at, word) in words.into_iter().enumerate() {
+                self.sources.write(index * SOURCE_WORDS + at, word);
+            }
+        }
+        Ok(())
+    }
+
+    /// This node's own addresses, as far as there are any.
+    pub(crate) fn stored_sources(&self) -> Vec<Source> {
+        let read = |index| transmute!(self.sources.read::<SOURCE_WORDS>(index as usize * SOURCE_WORDS));
+        (0..self.capacity.sources).map(read).take_while(|source: &Source| source.count != 0).collect()
     }
 
     /// The backend with this number, all zero if there is none.
@@ -112,6 +135,7 @@ impl Maps {
         Tables {
             entries: DirectoryLines(&self.directory).entries().map(|(_, entry)| entry).collect(),
             backends: self.backends().collect(),
+            sources: self.stored_sources(),
             slots: BTreeMap::new(),
         }
     }
@@ -129,12 +153,16 @@ impl Maps {
         let same_server = same_server(&now, wanted);
         let resolved = wanted.next_hop().interface != 0;
         let hop = if same_server && !resolved { now.next_hop() } else { wanted.next_hop() };
-        if same_server && hop == now.next_hop() && wanted.serving == now.serving {
+        if same_server
+            && hop == now.next_hop()
+            && wanted.serving == now.serving
+            && wanted.source == now.source
+        {
             return Ok(false);
         }
         let mut next = *wanted;
         next.active_hop = if same_server { !now.active_hop & 1 } else { 0 };
-        next.hops = if next.active_hop == 0 { [hop, now.next_hop()] } else { [now.next_hop(), hop] };
+        next.hops = if next.active_hop == 0 { [*hop, *now.next_hop()] } else { [*now.next_hop(), *hop] };
         let words: [u64; BACKEND_WORDS] = transmute!(next);
         for (index, word) in words.into_iter().enumerate() {
             if index != ACTIVE_HOP_AT {
@@ -186,11 +214,11 @@ impl Maps {
                 entry.slots = regions.used.get(&entry.service).copied().unwrap_or_default();
                 entry.moved = regions.moved.get(&entry.service).copied().unwrap_or_default();
             }
-            if let Some(role) = entry.tag.role() {
-                let (word, bit) = directory::filter_place(role, entry.address);
-                if let Some(word) = filter.get_mut(word as usize) {
-                    *word |= bit;
-                }
+            let place = entry.tag.role().and_then(|role| directory::filter_place(role, entry.address));
+            if let Some((word, bit)) = place
+                && let Some(word) = filter.get_mut(word as usize)
+            {
+                *word |= bit;
             }
             wanted.insert((entry.address, entry.tag));
             if !present.contains(&entry) {

@@ -53,7 +53,7 @@ impl Lookup {
         let [_, interface, _, _, _, _, vlan_and_source, source_and_neighbour] = self.0;
         let [_, _, _, _, a, b, c, d] = vlan_and_source.to_le_bytes();
         let [e, f, mac @ ..] = source_and_neighbour.to_le_bytes();
-        NextHop { mac, source_mac: [a, b, c, d, e, f], interface: interface as u32 }
+        NextHop { mac, source_mac: [a, b, c, d, e, f], vlan: 0, mtu: 0, interface: interface as u32 }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The XDP program: [`lightpath_core::forward`] over the kernel's packets and maps.
+//! The XDP programs: [`lightpath_core`] over the kernel's packets and maps.
 //!
 //! Nothing is decided here. The files are the two adapters that the packet path asks for, and the maps behind them.
 
@@ -15,43 +15,69 @@ use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::bpf_redirect;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use lightpath_abi::NextHop;
-use lightpath_core::{Egress, Verdict};
+use lightpath_core::{Verdict, fast_path, slow_path};
 
 use crate::fib::KernelRoutes;
 use crate::packet::XdpPacket;
 use crate::tables::MapTables;
 
 /// Balances: runs for every packet that an interface of the node receives.
-#[xdp]
+#[xdp(frags)]
 pub fn lightpath(context: XdpContext) -> u32 {
-    let verdict = lightpath_core::forward(&mut XdpPacket::new(&context), &MapTables, &KernelRoutes(&context));
+    fast_path(&mut XdpPacket::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
+        action(&verdict, &context)
+    })
+}
+
+/// The slow path, which [`lightpath`] goes on to.
+#[xdp(frags)]
+pub fn lightpath_slow(context: XdpContext) -> u32 {
+    slow_path(&mut XdpPacket::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
+        action(&verdict, &context)
+    })
+}
+
+#[inline(always)]
+fn action(verdict: &Verdict<'_>, context: &XdpContext) -> u32 {
     match verdict {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop(_) => xdp_action::XDP_DROP,
-        Verdict::Forward(forwarding) => match forwarding.egress {
-            Egress::Kernel => xdp_action::XDP_PASS,
-            Egress::Link(hop) => leave(&context, hop),
+        Verdict::Reply(_) => xdp_action::XDP_TX,
+        Verdict::Forward(forwarding) => match forwarding.egress.hop() {
+            None => xdp_action::XDP_PASS,
+            Some(hop) => leave(context, hop.interface),
         },
+        Verdict::Defer => defer(context),
     }
 }
 
-/// Sends the packet out of the interface of its next hop.
+/// Goes on to the slow path. Without one, which takes a fault in the tables, the packet is the kernel's.
 #[inline(always)]
-fn leave(context: &XdpContext, hop: NextHop) -> u32 {
-    if hop.interface as usize == context.ingress_ifindex() {
+fn defer(context: &XdpContext) -> u32 {
+    // SAFETY: on success the call does not return.
+    #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
+    unsafe {
+        maps::STAGES.tail_call(context, 0);
+    }
+    xdp_action::XDP_PASS
+}
+
+/// Sends the packet out of the interface with this index.
+#[inline(always)]
+fn leave(context: &XdpContext, interface: u32) -> u32 {
+    if interface as usize == context.ingress_ifindex() {
         return xdp_action::XDP_TX;
     }
     // Redirects without a device map are batched like those with one since kernel 5.6 (commit 1d233886dd90).
     // SAFETY: the helper takes plain numbers and answers with an action, XDP_ABORTED for flags it does not know.
     #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
-    let action = unsafe { bpf_redirect(hop.interface, 0) };
+    let action = unsafe { bpf_redirect(interface, 0) };
     action as u32
 }
 
 /// Hands every packet to the kernel. A veth only accepts what its peer transmits or redirects in XDP when it has a program of
 /// its own; in setups made of veths this is that program.
-#[xdp]
+#[xdp(frags)]
 pub fn lightpath_pass(_context: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }

@@ -11,11 +11,11 @@
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE as MAPPABLE;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, PerCpuArray};
+use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray};
 use lightpath_abi::{
-    Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, ServiceCounters, SlotPair,
+    Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, ServiceCounters, SlotPair, Source,
 };
-use lightpath_core::Reason;
+use lightpath_core::{Reason, ReplyKind};
 
 /// [`lightpath_abi::Features`] of the configuration. Read-only once loaded, so the verifier drops what is off.
 #[unsafe(no_mangle)]
@@ -57,6 +57,18 @@ pub static FLOWS: Array<Flow> = Array::with_max_entries(FlowTable::Established.p
 #[map]
 pub static HALF_OPEN: Array<Flow> = Array::with_max_entries(FlowTable::HalfOpen.places(), MAPPABLE);
 
+/// Fragmented datagrams whose first fragment was seen.
+#[map]
+pub static FRAGMENTS: Array<Flow> = Array::with_max_entries(FlowTable::Fragments.places(), MAPPABLE);
+
+/// This node's own addresses that packets to backends may come from.
+#[map]
+pub static SOURCES: Array<Source> = Array::with_max_entries(1, MAPPABLE);
+
+/// The slow path, which the fast path goes on to.
+#[map]
+pub static STAGES: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
 /// Packets forwarded, by backend number.
 #[map]
 pub static BACKEND_COUNTERS: PerCpuArray<BackendCounters> = PerCpuArray::with_max_entries(1, 0);
@@ -68,3 +80,7 @@ pub static SERVICE_COUNTERS: PerCpuArray<ServiceCounters> = PerCpuArray::with_ma
 /// Packets dropped, by reason.
 #[map]
 pub static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Reason::ALL.len() as u32, 0);
+
+/// Packets answered, by kind of answer.
+#[map]
+pub static REPLIES: PerCpuArray<u64> = PerCpuArray::with_max_entries(ReplyKind::NAMES.len() as u32, 0);

@@ -5,9 +5,9 @@
     reason = "packet memory is raw; each access is checked against its end, which the verifier proves"
 )]
 
-use core::marker::PhantomData;
 use core::ptr;
 
+use aya_ebpf::helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len};
 use aya_ebpf::programs::XdpContext;
 use lightpath_core::{OutOfBounds, Packet};
 
@@ -18,13 +18,13 @@ const MAX_OFFSET: usize = 1023;
 pub struct XdpPacket<'a> {
     start: usize,
     end: usize,
-    context: PhantomData<&'a XdpContext>,
+    context: &'a XdpContext,
 }
 
 impl<'a> XdpPacket<'a> {
     #[inline(always)]
     pub fn new(context: &'a XdpContext) -> Self {
-        Self { start: context.data(), end: context.data_end(), context: PhantomData }
+        Self { start: context.data(), end: context.data_end(), context }
     }
 
     /// The address of `N` bytes at `offset`, all within the packet.
@@ -36,12 +36,33 @@ impl<'a> XdpPacket<'a> {
         let place = self.start + offset;
         if place + N > self.end { Err(OutOfBounds) } else { Ok(place) }
     }
+
+    /// Moves the front of the packet by so many bytes, to the front if that is negative.
+    #[inline(always)]
+    fn adjust_head(&mut self, by: i32) -> Result<(), OutOfBounds> {
+        // SAFETY: the helper moves the packet's start within its buffer, or refuses; addresses from before are not used again.
+        let refused = unsafe { bpf_xdp_adjust_head(self.context.ctx, by) };
+        self.find(refused)
+    }
+
+    /// Where the packet is after it was changed.
+    #[inline(always)]
+    fn find(&mut self, refused: i64) -> Result<(), OutOfBounds> {
+        (self.start, self.end) = (self.context.data(), self.context.data_end());
+        if refused == 0 { Ok(()) } else { Err(OutOfBounds) }
+    }
 }
 
 impl Packet for XdpPacket<'_> {
     #[inline(always)]
     fn len(&self) -> usize {
         self.end - self.start
+    }
+
+    #[inline(always)]
+    fn total_length(&self) -> usize {
+        // SAFETY: the helper takes the context and answers with a number.
+        (unsafe { bpf_xdp_get_buff_len(self.context.ctx) }) as usize
     }
 
     #[inline(always)]
@@ -57,5 +78,26 @@ impl Packet for XdpPacket<'_> {
         // SAFETY: as in `load`; XDP programs may write to their packet.
         unsafe { ptr::write_unaligned(place, bytes) };
         Ok(())
+    }
+
+    #[inline(always)]
+    fn push(&mut self, bytes: usize) -> Result<(), OutOfBounds> {
+        self.adjust_head(-(bytes as i32))
+    }
+
+    #[inline(always)]
+    fn pull(&mut self, bytes: usize) -> Result<(), OutOfBounds> {
+        self.adjust_head(bytes as i32)
+    }
+
+    #[inline(always)]
+    fn truncate(&mut self, length: usize) -> Result<(), OutOfBounds> {
+        let by = length as i32 - self.total_length() as i32;
+        if by > 0 {
+            return Err(OutOfBounds);
+        }
+        // SAFETY: as in `adjust_head`, for the packet's end.
+        let refused = unsafe { bpf_xdp_adjust_tail(self.context.ctx, by) };
+        self.find(refused)
     }
 }

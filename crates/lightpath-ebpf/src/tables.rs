@@ -2,9 +2,9 @@
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
-use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, ServiceIndex, Slot};
+use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, ServiceIndex, Slot, Source};
 use lightpath_core::directory::RangeQuery;
-use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, Sighting, Tables, count};
+use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, ReplyKind, Sighting, Tables, count};
 
 use crate::{maps, outline};
 
@@ -40,6 +40,11 @@ impl Tables for MapTables {
     #[inline(always)]
     fn backend(&self, number: BackendNumber) -> Option<&Backend> {
         maps::BACKENDS.get(u32::from(number))
+    }
+
+    #[inline(always)]
+    fn source(&self, index: u32) -> Option<&Source> {
+        maps::SOURCES.get(index)
     }
 
     #[inline(always)]
@@ -83,6 +88,7 @@ fn flows(table: FlowTable) -> &'static Array<Flow> {
     match table {
         FlowTable::Established => &maps::FLOWS,
         FlowTable::HalfOpen => &maps::HALF_OPEN,
+        FlowTable::Fragments => &maps::FRAGMENTS,
     }
 }
 
@@ -100,6 +106,17 @@ impl Counters for MapTables {
     }
 
     #[inline(always)]
+    fn replied(&self, kind: ReplyKind) {
+        if let Some(count) = maps::REPLIES.get_ptr_mut(kind.number()) {
+            // SAFETY: as in `forwarded`.
+            #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+            unsafe {
+                *count += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
     fn dropped(&self, reason: Reason, service: ServiceIndex) {
         if let Some(count) = maps::REASONS.get_ptr_mut(reason as u32) {
             // SAFETY: as in `forwarded`.
@@ -108,7 +125,7 @@ impl Counters for MapTables {
                 *count += 1;
             }
         }
-        if let Some(counters) = maps::SERVICE_COUNTERS.get_ptr_mut(service) {
+        if let Some(counters) = maps::SERVICE_COUNTERS.get_ptr_mut(u32::from(service)) {
             // SAFETY: as in `forwarded`.
             #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
             unsafe {

@@ -9,11 +9,10 @@ use etherparse::{
 };
 
 use crate::internet_checksum;
-use crate::packet::{ACK, Checksum, FIN, Lie, PSH, PacketBuilder, RST, SYN, Transport};
+use crate::packet::{ACK, Checksum, FIN, Fragment, Lie, Outer, PSH, PacketBuilder, RST, SYN, Transport};
 
 pub(crate) fn build(packet: &PacketBuilder) -> Vec<u8> {
     let mut bytes = ethernet(packet);
-    let network = bytes.len();
     let segment = transport(packet);
     let carried = match (packet.source.ip(), packet.destination.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -24,6 +23,10 @@ pub(crate) fn build(packet: &PacketBuilder) -> Vec<u8> {
         }
         _ => panic!("{} and {} are of different families", packet.source, packet.destination),
     };
+    if let Some(outer) = &packet.outer {
+        bytes.extend(tunnel(outer, packet, carried.len() + segment.len()));
+    }
+    let network = bytes.len();
     let transport = network + carried.len();
     bytes.extend(carried);
     bytes.extend(segment);
@@ -40,7 +43,8 @@ pub(crate) fn build(packet: &PacketBuilder) -> Vec<u8> {
 
 fn ethernet(packet: &PacketBuilder) -> Vec<u8> {
     let [destination, source] = packet.macs;
-    let of_ip = if packet.source.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
+    let outermost = packet.outer.map_or(packet.source.ip(), |outer| outer.source);
+    let of_ip = if outermost.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
     let mut types = packet.tags.iter().map(|(ether_type, _)| EtherType(*ether_type)).chain([of_ip]);
     let ether_type = types.next().unwrap_or(of_ip);
     let mut bytes = Ethernet2Header { source, destination, ether_type }.to_bytes().to_vec();
@@ -58,13 +62,53 @@ fn internet4(packet: &PacketBuilder, source: [u8; 4], destination: [u8; 4], carr
     header.options = packet.ip_options.as_slice().try_into().expect("up to ten words of options");
     header.dscp = (packet.tos >> 2).try_into().expect("six bits");
     header.ecn = (packet.tos & 3).try_into().expect("two bits");
-    if let Some((offset, more)) = packet.fragment {
+    header.dont_fragment = packet.dont_fragment;
+    if let Some(Fragment { identification, offset, more }) = packet.fragment {
+        header.identification = identification;
         header.dont_fragment = false;
         header.more_fragments = more;
         header.fragment_offset = IpFragOffset::try_new(offset).expect("thirteen bits");
     }
     header.header_checksum = header.calc_header_checksum();
     header.to_bytes().to_vec()
+}
+
+/// The headers of a tunnel around a packet of `length` bytes: its DSCP and ECN outward, 64 hops to go, no fragments.
+fn tunnel(outer: &Outer, packet: &PacketBuilder, length: usize) -> Vec<u8> {
+    let inner = if packet.source.is_ipv4() { IpNumber::IPV4 } else { IpNumber::IPV6 };
+    let udp = outer.port.map(|source_port| {
+        let length = u16::try_from(UdpHeader::LEN + length).expect("it fits an IP packet");
+        UdpHeader { source_port, destination_port: 6080, length, checksum: 0 }.to_bytes()
+    });
+    let (protocol, udp) = match udp {
+        Some(udp) => (IpNumber::UDP, udp.to_vec()),
+        None => (inner, Vec::new()),
+    };
+    let payload_length = u16::try_from(udp.len() + length).expect("it fits an IP packet");
+    let network = match (outer.source, outer.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let mut header =
+                Ipv4Header::new(payload_length, 64, protocol, source.octets(), destination.octets())
+                    .expect("it fits an IPv4 packet");
+            header.dscp = (packet.tos >> 2).try_into().expect("six bits");
+            header.ecn = (packet.tos & 3).try_into().expect("two bits");
+            header.header_checksum = header.calc_header_checksum();
+            header.to_bytes().to_vec()
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => Ipv6Header {
+            traffic_class: packet.tos,
+            flow_label: outer.label.try_into().expect("twenty bits"),
+            payload_length,
+            next_header: protocol,
+            hop_limit: 64,
+            source: source.octets(),
+            destination: destination.octets(),
+        }
+        .to_bytes()
+        .to_vec(),
+        (source, destination) => panic!("{source} and {destination} are of different families"),
+    };
+    [network, udp].concat()
 }
 
 fn internet6(packet: &PacketBuilder, source: [u8; 16], destination: [u8; 16], carried: usize) -> Vec<u8> {

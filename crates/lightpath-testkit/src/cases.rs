@@ -4,13 +4,15 @@
 
 mod dropped;
 mod forwarded;
+mod fragments;
 mod passed;
 mod replies;
 mod services;
+mod tunnels;
 
 use lightpath_abi::Features;
-use lightpath_core::host::HostTables;
-use lightpath_core::{Reason, SlicePacket, Verdict, forward, parse};
+use lightpath_core::host::{Buffer, HostTables};
+use lightpath_core::{Reason, Verdict, forward, parse_part};
 
 use crate::node::Node;
 use crate::packet::PacketBuilder;
@@ -32,6 +34,8 @@ pub struct Case {
     pub node: Node,
     /// Index of the interface that receives the packet.
     pub ingress: u32,
+    /// Packets that came before it.
+    pub before: Vec<Vec<u8>>,
     /// The packet as received.
     pub packet: Vec<u8>,
     /// What has to become of it.
@@ -64,7 +68,14 @@ impl Expected {
 impl Case {
     fn new(what: impl Into<String>, packet: &PacketBuilder, expected: Expected) -> Self {
         let node = Node::default();
-        Self { what: what.into(), node, ingress: node.front, packet: packet.build(), expected }
+        Self {
+            what: what.into(),
+            node,
+            ingress: node.front,
+            before: Vec::new(),
+            packet: packet.build(),
+            expected,
+        }
     }
 
     fn pass(what: &str, packet: &PacketBuilder) -> Self {
@@ -77,6 +88,12 @@ impl Case {
 
     fn send(what: &str, action: Action, packet: &PacketBuilder, sent: &PacketBuilder) -> Self {
         Self::new(what, packet, Expected::Send(action, sent.build()))
+    }
+
+    /// This packet came before.
+    fn after(mut self, packet: &PacketBuilder) -> Self {
+        self.before.push(packet.build());
+        self
     }
 
     /// Received by the back interface, as a backend's packet is.
@@ -106,7 +123,10 @@ impl Case {
     }
 
     /// Runs the row over tables in ordinary memory; an error when it does not come to what is expected.
-    pub fn check_on_host(&self, tables: &mut HostTables) -> Result<(), String> {
+    pub fn check_on_host(&self, tables: &HostTables) -> Result<(), String> {
+        for packet in &self.before {
+            let _ = run_on_host(packet, &self.node, tables);
+        }
         let (verdict, packet) = run_on_host(&self.packet, &self.node, tables);
         if let (Expected::Drop(expected), Verdict::Drop(drop)) = (&self.expected, verdict)
             && drop.reason != *expected
@@ -144,18 +164,26 @@ pub fn assert_all_hold(results: impl IntoIterator<Item = Result<(), String>>) {
 
 /// Takes a packet through the packet path on `node`, whose routes are asked as the kernel's would be: the verdict, and the
 /// packet as it leaves.
-pub fn run_on_host(packet: &[u8], node: &Node, tables: &mut HostTables) -> (Verdict, Vec<u8>) {
-    let mut packet = packet.to_vec();
-    if let Ok(frame) = parse(&SlicePacket(&mut packet), Features::ALL) {
-        tables.route = node.route(frame.destination, frame.length);
+pub fn run_on_host<'a>(packet: &[u8], node: &Node, tables: &'a HostTables) -> (Verdict<'a>, Vec<u8>) {
+    let mut packet = Buffer::new(packet);
+    if let Ok(frame) = parse_part(&packet, Features::ALL) {
+        tables.route.set(node.route(frame.destination, frame.length));
     }
-    let verdict = forward(&mut SlicePacket(&mut packet), tables, tables);
-    (verdict, packet)
+    let verdict = forward(&mut packet, tables, tables);
+    (verdict, packet.bytes().to_vec())
 }
 
 /// Every row, on a node with the interfaces of `node`.
 #[must_use]
 pub fn cases(node: &Node) -> Vec<Case> {
-    let rows = [forwarded::cases(), replies::cases(), dropped::cases(), passed::cases()].concat();
+    let rows = [
+        forwarded::cases(),
+        replies::cases(),
+        dropped::cases(),
+        passed::cases(),
+        tunnels::cases(),
+        fragments::cases(),
+    ]
+    .concat();
     rows.into_iter().map(|row| row.with_interfaces_of(node)).collect()
 }

@@ -58,6 +58,20 @@ fn internet6(packet: &[u8]) -> Result<(), String> {
 
 /// `addresses` are both as in the IP header, which is the order of the pseudo-header too.
 fn transport(segment: &[u8], addresses: &[u8], protocol: u8, v4: bool) -> Result<(), String> {
+    match protocol {
+        4 => return internet4(segment),
+        41 => return internet6(segment),
+        // GUE: the checksums are those of the packet in it.
+        17 if word(segment, 2) == Some(6080) && word(segment, 6) == Some(0) => {
+            let packet = slice(segment, 8..segment.len())?;
+            return if packet.first().is_some_and(|first| first >> 4 == 4) {
+                internet4(packet)
+            } else {
+                internet6(packet)
+            };
+        }
+        _ => {}
+    }
     let (name, segment) = match protocol {
         6 => ("TCP", segment),
         17 => {

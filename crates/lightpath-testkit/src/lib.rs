@@ -26,5 +26,5 @@ mod show;
 pub use checksums::{checksums_are_right, internet_checksum};
 pub use outcome::{Action, action};
 pub use ports::{Ports, Prefix};
-pub use setup::{Contents, Service, Setup, service};
+pub use setup::{Contents, SOURCES, Service, Setup, service};
 pub use show::{assert_packets_equal, describe, difference};

@@ -55,13 +55,13 @@ impl Node {
     /// To the client, or to what is behind it.
     #[must_use]
     pub fn client_hop(&self) -> NextHop {
-        NextHop { mac: CLIENT_MAC, source_mac: FRONT_MAC, interface: self.front }
+        NextHop { mac: CLIENT_MAC, source_mac: FRONT_MAC, vlan: 0, mtu: 0, interface: self.front }
     }
 
     /// To a backend.
     #[must_use]
     pub fn backend_hop(&self) -> NextHop {
-        NextHop { mac: BACKEND_MAC, source_mac: BACK_MAC, interface: self.back }
+        NextHop { mac: BACKEND_MAC, source_mac: BACK_MAC, vlan: 0, mtu: MTU, interface: self.back }
     }
 
     /// Where the node forwards a packet of `length` bytes, in the order in which `bpf_fib_lookup` looks.

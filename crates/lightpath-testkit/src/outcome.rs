@@ -1,6 +1,6 @@
 //! What the driver is told to do with a packet.
 
-use lightpath_core::{Egress, Verdict};
+use lightpath_core::Verdict;
 
 /// An `XDP_*` action of the kernel's uapi/linux/bpf.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,15 @@ pub enum Action {
 
 /// The action that carries out a verdict on a packet that came in on the interface with index `ingress`.
 #[must_use]
-pub fn action(verdict: Verdict, ingress: u32) -> Action {
+pub fn action(verdict: Verdict<'_>, ingress: u32) -> Action {
     match verdict {
-        Verdict::Pass => Action::Pass,
+        Verdict::Pass | Verdict::Defer => Action::Pass,
+        Verdict::Reply(_) => Action::Transmit,
         Verdict::Drop(_) => Action::Drop,
-        Verdict::Forward(forwarding) => match forwarding.egress {
-            Egress::Kernel => Action::Pass,
-            Egress::Link(hop) if hop.interface == ingress => Action::Transmit,
-            Egress::Link(_) => Action::Redirect,
+        Verdict::Forward(forwarding) => match forwarding.egress.hop() {
+            None => Action::Pass,
+            Some(hop) if hop.interface == ingress => Action::Transmit,
+            Some(_) => Action::Redirect,
         },
     }
 }

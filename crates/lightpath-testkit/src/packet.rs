@@ -70,12 +70,35 @@ pub struct PacketBuilder {
     pub(crate) tos: u8,
     pub(crate) ip_options: Vec<u8>,
     pub(crate) extensions: Vec<Extension>,
-    pub(crate) fragment: Option<(u16, bool)>,
+    pub(crate) fragment: Option<Fragment>,
+    pub(crate) dont_fragment: bool,
+    pub(crate) outer: Option<Outer>,
     pub(crate) transport: Transport,
     pub(crate) payload: Vec<u8>,
     pub(crate) padding: usize,
     pub(crate) lies: Vec<Lie>,
     pub(crate) cut_to: usize,
+}
+
+/// Where a fragment belongs: offset in units of eight bytes, and whether more follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fragment {
+    pub(crate) identification: u16,
+    pub(crate) offset: u16,
+    pub(crate) more: bool,
+}
+
+/// The tunnel that a packet is in: both ends, the source port of GUE, and the flow label of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outer {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) port: Option<u16>,
+    pub(crate) label: u32,
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no address"))
 }
 
 /// What the IP packet carries.
@@ -123,6 +146,8 @@ impl PacketBuilder {
             ip_options: Vec::new(),
             extensions: Vec::new(),
             fragment: None,
+            dont_fragment: true,
+            outer: None,
             transport,
             payload: b"payload".to_vec(),
             padding: 0,
@@ -150,6 +175,39 @@ impl PacketBuilder {
     pub fn qinq(mut self, outer: u16, inner: u16) -> Self {
         self.tags.push((0x88a8, outer));
         self.vlan(inner)
+    }
+
+    /// Routers may fragment it. IPv6 has no such thing.
+    #[must_use]
+    pub fn may_be_fragmented(mut self) -> Self {
+        self.dont_fragment = false;
+        self
+    }
+
+    /// Carried from `source` to `destination` inside of IP.
+    #[must_use]
+    pub fn in_ip(mut self, source: &str, destination: &str) -> Self {
+        self.outer =
+            Some(Outer { source: address(source), destination: address(destination), port: None, label: 0 });
+        self
+    }
+
+    /// Carried from `source` to `destination` inside of GUE, from this port.
+    #[must_use]
+    pub fn in_gue(mut self, source: &str, port: u16, destination: &str) -> Self {
+        let port = Some(port);
+        self.outer =
+            Some(Outer { source: address(source), destination: address(destination), port, label: 0 });
+        self
+    }
+
+    /// The flow label of the outer header, if that is IPv6; 0 unless told.
+    #[must_use]
+    pub fn outer_label(mut self, label: u32) -> Self {
+        if let Some(outer) = &mut self.outer {
+            outer.label = label;
+        }
+        self
     }
 
     /// TTL or hop limit; 64 unless told.
@@ -210,12 +268,33 @@ impl PacketBuilder {
 
     /// A fragment: offset in units of eight bytes, and whether more follow. In IPv6 by a fragment header.
     #[must_use]
-    pub fn fragment(mut self, offset: u16, more: bool) -> Self {
+    pub fn fragment(self, offset: u16, more: bool) -> Self {
+        self.fragment_of(0, offset, more)
+    }
+
+    /// A fragment of the datagram with this identification.
+    #[must_use]
+    pub fn fragment_of(mut self, identification: u16, offset: u16, more: bool) -> Self {
         if self.destination.is_ipv6() {
-            let [high, low] = (offset << 3 | u16::from(more)).to_be_bytes();
-            return self.extension(44, vec![0, high, low, 0, 0, 0, 1]);
+            let ([high, low], [a, b]) =
+                ((offset << 3 | u16::from(more)).to_be_bytes(), identification.to_be_bytes());
+            return self.extension(44, vec![0, high, low, 0, 0, a, b]);
         }
-        self.fragment = Some((offset, more));
+        self.fragment = Some(Fragment { identification, offset, more });
+        self
+    }
+
+    /// What is in the packet instead of a transport header: a part of a datagram other than its first.
+    #[must_use]
+    pub fn without_transport(mut self) -> Self {
+        let number = match self.transport {
+            Transport::Tcp { .. } => 6,
+            Transport::Udp { .. } => 17,
+            Transport::Echo if self.source.is_ipv4() => 1,
+            Transport::Echo => 58,
+            Transport::Other(number) => number,
+        };
+        self.transport = Transport::Other(number);
         self
     }
 

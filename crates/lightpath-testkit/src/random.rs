@@ -21,7 +21,7 @@ const CLIENTS6: [&str; 6] = [
     "2001:db8:ffff::1",
     "2001:db8:1::1",
 ];
-const SERVICES4: [&str; 14] = [
+const SERVICES4: [&str; 24] = [
     "203.0.113.10:80",
     "203.0.113.10:81",
     "203.0.113.10:53",
@@ -36,9 +36,28 @@ const SERVICES4: [&str; 14] = [
     "203.0.113.20:8443",
     "203.0.113.20:8500",
     "203.0.113.20:5",
+    "203.0.113.10:82",
+    "203.0.113.10:83",
+    "203.0.113.10:95",
+    "203.0.113.30:40",
+    "203.0.113.30:41",
+    "203.0.113.30:46",
+    "203.0.113.30:47",
+    "203.0.113.30:48",
+    "203.0.113.31:80",
+    "203.0.113.31:81",
 ];
-const SERVICES6: [&str; 4] =
-    ["[2001:db8:a::10]:80", "[2001:db8:a::10]:53", "[2001:db8:a::10]:443", "[2001:db8:a::10]:81"];
+const SERVICES6: [&str; 9] = [
+    "[2001:db8:a::10]:80",
+    "[2001:db8:a::10]:53",
+    "[2001:db8:a::10]:443",
+    "[2001:db8:a::10]:81",
+    "[2001:db8:a::10]:83",
+    "[2001:db8:a::30]:64",
+    "[2001:db8:a::30]:65",
+    "[2001:db8:a::30]:66",
+    "[2001:db8:a::30]:67",
+];
 const BACKENDS4: [&str; 7] = [
     "10.0.0.11:8080",
     "10.0.0.13:5353",
@@ -92,15 +111,25 @@ impl Packets {
             0 if v4 => packet = packet.ip_options(&vec![1; usize::from(rng.u8(1..=10)) * 4]),
             0 => packet = packet.hop_by_hop(rng.u8(1..4)),
             1 if !v4 => packet = packet.destination_options(rng.u8(1..4)).routing(rng.u8(..2)),
-            2 => packet = packet.fragment(rng.u16(..3), rng.bool()),
+            2 => {
+                let (offset, more) = (rng.u16(..3), rng.bool());
+                // Few identifications, so that some fragments meet the first of their datagram.
+                packet = packet.fragment_of(rng.u16(..4), offset, more);
+                if offset > 0 {
+                    packet = packet.without_transport();
+                }
+            }
             _ => {}
         }
         if rng.u8(..10) == 0 {
             packet = packet.ttl(rng.u8(..3));
         }
-        let longest = [8, 64, 1300][rng.usize(..3)];
+        let longest = [8, 64, 1300, 1480][rng.usize(..4)];
         let mut payload = vec![0; rng.usize(..longest)];
         rng.fill(&mut payload);
+        if rng.u8(..4) == 0 {
+            packet = packet.may_be_fragmented();
+        }
         packet.tos(rng.u8(..)).payload(&payload).padding(rng.usize(..8))
     }
 

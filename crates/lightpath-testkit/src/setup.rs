@@ -4,13 +4,30 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use lightpath_abi::{
-    Address, Backend, BackendNumber, Entry, Features, Forward, NextHop, Role, ServiceIndex, Tag,
+    Address, Backend, BackendNumber, Entry, Features, Forward, NextHop, Role, ServiceIndex, Source, Tag,
 };
 use lightpath_core::host::{HostTables, Image};
 use lightpath_core::wire::{TCP, UDP};
 use lightpath_core::{HashKey, Parameters};
 
 use crate::{Ports, Prefix};
+
+/// The node's own addresses that packets to backends come from: the first address, the bits that differ between flows, and how
+/// many prefixes belong together from this one on. The first two are what a backend of each family gets unless told.
+pub const SOURCES: [(&str, u64, u32); 6] = [
+    ("10.0.0.1", 0, 1),
+    ("fd00::1", 0, 1),
+    ("10.64.0.0", 0xffff, 2),
+    ("10.80.0.0", 0xf, 1),
+    ("fd00:64::", u64::MAX, 1),
+    // No address at all.
+    ("0.0.0.0", 0, 0),
+];
+
+fn sources() -> Vec<Source> {
+    let source = |(first, spread, count)| Source { address: address(first), spread, count, reserved: 0 };
+    SOURCES.map(source).to_vec()
+}
 
 /// Lines of the directory, unless a test needs more.
 const DIRECTORY_LINES: u32 = 1024;
@@ -32,6 +49,9 @@ pub struct Service {
     protocol: u8,
     forward: Forward,
     sticky: bool,
+    refuses: bool,
+    local: bool,
+    source: Option<u16>,
     backends: Vec<(Address, u16, NextHop)>,
     slots: Option<Vec<usize>>,
 }
@@ -58,6 +78,9 @@ pub fn service(name: &str, vip: &str, ports: impl Into<Ports>) -> Service {
         protocol: TCP,
         forward: Forward::Nat,
         sticky: false,
+        refuses: false,
+        local: true,
+        source: None,
         backends: Vec::new(),
         slots: None,
     }
@@ -79,6 +102,41 @@ impl Service {
     #[must_use]
     pub fn dsr(mut self) -> Self {
         self.forward = Forward::Dsr;
+        self
+    }
+
+    /// An IP tunnel instead of `nat`.
+    #[must_use]
+    pub fn ipip(mut self) -> Self {
+        self.forward = Forward::Ipip;
+        self
+    }
+
+    /// A GUE tunnel instead of `nat`.
+    #[must_use]
+    pub fn gue(mut self) -> Self {
+        self.forward = Forward::Gue;
+        self
+    }
+
+    /// Packets to backends come from one of [`SOURCES`], by its place there, instead of the node's own address.
+    #[must_use]
+    pub fn from_source(mut self, source: u16) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// What no backend can take is refused instead of dropped.
+    #[must_use]
+    pub fn refusing(mut self) -> Self {
+        self.refuses = true;
+        self
+    }
+
+    /// The VIP is no address of the node, only routed to it.
+    #[must_use]
+    pub fn routed(mut self) -> Self {
+        self.local = false;
         self
     }
 
@@ -130,6 +188,9 @@ impl Service {
         let forward = match self.forward {
             Forward::Nat => Features::NAT,
             Forward::Dsr => Features::DSR,
+            Forward::Ipip => Features::IPIP,
+            Forward::Gue => Features::GUE,
+            Forward::FullNat => Features::FULLNAT,
         };
         let sticky = if self.sticky { Features::STICKY } else { Features::default() };
         family | forward | sticky | if single { Features::default() } else { Features::PORT_RANGES }
@@ -142,6 +203,7 @@ impl Service {
             service,
             forward: self.forward as u8,
             sticky: self.sticky.into(),
+            refuses: self.refuses.into(),
             ..Entry::default()
         })
     }
@@ -212,7 +274,7 @@ impl Setup {
     pub fn contents(&self) -> Contents {
         let mut features = self.features;
         let mut port_prefixes = 0;
-        let mut image = Image::default();
+        let mut image = Image { sources: sources(), ..Image::default() };
         let mut next: BackendNumber = 1;
         for (index, service) in (1..).zip(&self.services) {
             features = features | service.features();
@@ -220,7 +282,12 @@ impl Setup {
                 port_prefixes |= (1 << prefix.bits) & 0xffff;
             }
             image.entries.extend(service.entries(index));
-            let vip = Entry { address: service.vip, tag: Tag::VIP, ..Entry::default() };
+            let vip = Entry {
+                address: service.vip,
+                tag: Tag::VIP,
+                local: u8::from(service.local),
+                ..Entry::default()
+            };
             if !image.entries.contains(&vip) {
                 image.entries.push(vip);
             }
@@ -229,12 +296,14 @@ impl Setup {
                 if service.forward == Forward::Nat {
                     image.entries.extend(service.replies(index, next, *address, *port));
                 }
+                let own = if address.is_v4() { 0 } else { 1 };
                 let backend = Backend {
                     address: *address,
                     hops: [*hop, NextHop::default()],
                     service: index,
                     port: *port,
                     serving: 1,
+                    source: service.source.unwrap_or(own),
                     ..Backend::default()
                 };
                 image.backends.insert(next, backend);
@@ -256,8 +325,7 @@ impl Contents {
     /// The tables in ordinary memory.
     #[must_use]
     pub fn host_tables(&self) -> HostTables {
-        let Image { entries, backends, slots } = &self.image;
-        HostTables::new(self.parameters, entries, backends.clone(), slots).expect("the directory has room")
+        HostTables::new(self.parameters, &self.image).expect("the directory has room")
     }
 
     /// The number of the service of this name.

@@ -2,22 +2,25 @@
 
 extern crate std;
 
+mod buffer;
 mod moves;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::vec;
 use std::vec::Vec;
 
 use lightpath_abi::{
     Backend, BackendCounters, BackendNumber, Entry, FILTER_WORDS, Flow, FlowTable, Role, ServiceIndex, Slot,
-    Slots,
+    Slots, Source,
 };
 
 use crate::directory::{self, Full, Lines, RangeQuery, search_ranges};
 use crate::{
-    Counters, Direction, Parameters, Reason, Route, RouteQuery, Routes, Sighting, Tables, count, follow,
+    Counters, Direction, Parameters, Reason, ReplyKind, Route, RouteQuery, Routes, Sighting, Tables, count,
+    follow,
 };
+pub use buffer::Buffer;
 pub use moves::{Moves, is_fresh};
 
 /// Everything the packet path looks up, as plain data: what the controller wants and what the data plane is given.
@@ -27,6 +30,8 @@ pub struct Image {
     pub entries: Vec<Entry>,
     /// Backends by number; of the next hops the active one counts.
     pub backends: BTreeMap<BackendNumber, Backend>,
+    /// This node's own addresses that packets to backends may come from; backends name them by their place here.
+    pub sources: Vec<Source>,
     /// The backend of each slot, for the services whose slots are to change.
     pub slots: BTreeMap<ServiceIndex, Vec<BackendNumber>>,
 }
@@ -50,11 +55,12 @@ pub struct HostTables {
     directory: Vec<Entry>,
     slots: Vec<Slot>,
     backends: BTreeMap<BackendNumber, Backend>,
+    sources: Vec<Source>,
     /// What this node's routing says, whatever is asked.
-    pub route: Route,
+    pub route: Cell<Route>,
     /// Seconds of the clock.
     pub now: u32,
-    flows: RefCell<[Vec<Flow>; 2]>,
+    flows: RefCell<[Vec<Flow>; FlowTable::ALL.len()]>,
     counted: RefCell<Counted>,
 }
 
@@ -71,8 +77,10 @@ pub struct Contents {
     pub slots: Vec<Slot>,
     /// Backends by number.
     pub backends: BTreeMap<BackendNumber, Backend>,
-    /// Established flows and half-open ones.
-    pub flows: [Vec<Flow>; 2],
+    /// This node's own addresses.
+    pub sources: Vec<Source>,
+    /// The flow tables, in the order of `FlowTable::ALL`.
+    pub flows: [Vec<Flow>; FlowTable::ALL.len()],
 }
 
 /// What the packet path counted.
@@ -84,29 +92,25 @@ pub struct Counted {
     pub services: BTreeMap<ServiceIndex, u64>,
     /// Packets dropped, by reason.
     pub reasons: [u64; Reason::ALL.len()],
+    /// Packets answered, by kind of answer.
+    pub replies: [u64; ReplyKind::NAMES.len()],
 }
 
 impl HostTables {
     /// Tables with these contents; each service's `slots` are placed here. The directory has as many lines as the
     /// parameters' mask says.
-    pub fn new(
-        parameters: Parameters,
-        entries: &[Entry],
-        backends: BTreeMap<BackendNumber, Backend>,
-        slots: &BTreeMap<ServiceIndex, Vec<BackendNumber>>,
-    ) -> Result<Self, Full> {
+    pub fn new(parameters: Parameters, image: &Image) -> Result<Self, Full> {
+        let Image { entries, backends, sources, slots } = image;
         let mut tables = Self {
             parameters,
             filter: vec![0; 2 * FILTER_WORDS as usize],
             directory: vec![Entry::default(); parameters.directory_mask as usize + 1],
             slots: Vec::new(),
-            backends,
-            route: Route::NotForwarded,
+            backends: backends.clone(),
+            sources: sources.clone(),
+            route: Cell::new(Route::NotForwarded),
             now: 0,
-            flows: RefCell::new(
-                [FlowTable::Established, FlowTable::HalfOpen]
-                    .map(|table| vec![Flow::default(); table.places() as usize]),
-            ),
+            flows: RefCell::new(FlowTable::ALL.map(|table| vec![Flow::default(); table.places() as usize])),
             counted: RefCell::default(),
         };
         let mut regions = BTreeMap::new();
@@ -122,8 +126,9 @@ impl HostTables {
             if role == Role::Service {
                 entry.slots = regions.get(&entry.service).copied().unwrap_or_default();
             }
-            let (word, bit) = directory::filter_place(role, entry.address);
-            if let Some(word) = tables.filter.get_mut(word as usize) {
+            if let Some((word, bit)) = directory::filter_place(role, entry.address)
+                && let Some(word) = tables.filter.get_mut(word as usize)
+            {
                 *word |= bit;
             }
             directory::insert(&mut tables.directory, parameters.hash_key, parameters.directory_mask, &entry)?;
@@ -134,14 +139,15 @@ impl HostTables {
     /// A copy of tables that are in use, with the routing's answer and the time left open.
     #[must_use]
     pub fn copy(contents: Contents) -> Self {
-        let Contents { parameters, filter, directory, slots, backends, flows } = contents;
+        let Contents { parameters, filter, directory, slots, backends, sources, flows } = contents;
         Self {
             parameters,
             filter,
             directory,
             slots,
             backends,
-            route: Route::Unresolved,
+            sources,
+            route: Cell::new(Route::Unresolved),
             now: 0,
             flows: RefCell::new(flows),
             counted: RefCell::default(),
@@ -177,7 +183,7 @@ impl HostTables {
         let moving = (0..).zip(&self.slots).filter(|(_, slot)| slot.previous != 0);
         let moving: BTreeMap<u32, Slot> = moving.map(|(index, slot)| (index, *slot)).collect();
         let serving = |number| self.backends.get(&number).is_some_and(|backend| backend.serving != 0);
-        let [established, _] = &*self.flows.borrow();
+        let [established, ..] = &*self.flows.borrow();
         let remembered = established.iter().copied();
         let fresh = remembered.filter(|flow| is_fresh(flow, self.now) && serving(flow.backend));
         for index in moves.settling(&moving, fresh, self.now) {
@@ -190,6 +196,11 @@ impl HostTables {
     /// The backends, to be changed.
     pub fn backends_mut(&mut self) -> &mut BTreeMap<BackendNumber, Backend> {
         &mut self.backends
+    }
+
+    /// Counts from 0 again.
+    pub fn clear_counted(&self) {
+        *self.counted.borrow_mut() = Counted::default();
     }
 
     /// What was counted so far.
@@ -232,26 +243,21 @@ impl Tables for HostTables {
         self.backends.get(&number)
     }
 
+    fn source(&self, index: u32) -> Option<&Source> {
+        self.sources.get(index as usize)
+    }
+
     fn now(&self) -> u32 {
         self.now
     }
 
     fn flow(&self, table: FlowTable, place: u32) -> Option<Flow> {
-        let [established, half_open] = &*self.flows.borrow();
-        let flows = match table {
-            FlowTable::Established => established,
-            FlowTable::HalfOpen => half_open,
-        };
-        flows.get(place as usize).copied()
+        self.flows.borrow().get(table as usize)?.get(place as usize).copied()
     }
 
     fn remember(&self, table: FlowTable, place: u32, flow: Flow) {
-        let [established, half_open] = &mut *self.flows.borrow_mut();
-        let flows = match table {
-            FlowTable::Established => established,
-            FlowTable::HalfOpen => half_open,
-        };
-        if let Some(there) = flows.get_mut(place as usize) {
+        let mut flows = self.flows.borrow_mut();
+        if let Some(there) = flows.get_mut(table as usize).and_then(|table| table.get_mut(place as usize)) {
             *there = flow;
         }
     }
@@ -267,7 +273,7 @@ impl Tables for HostTables {
 
 impl Routes for HostTables {
     fn route(&self, _query: &RouteQuery) -> Route {
-        self.route
+        self.route.get()
     }
 }
 
@@ -276,6 +282,13 @@ impl Counters for HostTables {
         let mut counted = self.counted.borrow_mut();
         let counters = counted.backends.entry(backend).or_default();
         count(counters, direction, bytes);
+    }
+
+    fn replied(&self, kind: ReplyKind) {
+        let mut counted = self.counted.borrow_mut();
+        if let Some(count) = counted.replies.get_mut(kind.number() as usize) {
+            *count += 1;
+        }
     }
 
     fn dropped(&self, reason: Reason, service: ServiceIndex) {

@@ -1,5 +1,7 @@
 //! Ethernet II (IEEE 802.3) and VLAN tags (IEEE 802.1Q, 802.1ad).
 
+use lightpath_abi::NextHop;
+
 use crate::{OutOfBounds, Packet};
 
 /// Length of the untagged header.
@@ -32,10 +34,29 @@ pub const fn is_tag(ether_type: u16) -> bool {
     ether_type == VLAN || ether_type == SERVICE_VLAN
 }
 
+/// Bytes of the header that leads to a next hop.
+#[inline(always)]
+#[must_use]
+pub const fn header_length(hop: &NextHop) -> usize {
+    if hop.vlan == 0 { LENGTH } else { LENGTH + TAG_LENGTH }
+}
+
 /// Sets both MAC addresses; EtherType and tags stay.
 #[inline(always)]
 #[expect(clippy::many_single_char_names, reason = "octets have no names")]
-pub fn store_addresses<P: Packet>(packet: &mut P, mac: [u8; 6], source: [u8; 6]) -> Result<(), OutOfBounds> {
-    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (mac, source);
+pub fn store_addresses<P: Packet>(packet: &mut P, hop: &NextHop) -> Result<(), OutOfBounds> {
+    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (hop.mac, hop.source_mac);
     packet.store(0, [a, b, c, d, e, f, g, h, i, j, k, l])
+}
+
+/// Stores the whole header that leads to a next hop, [`header_length`] bytes.
+#[inline(always)]
+pub fn store_header<P: Packet>(packet: &mut P, hop: &NextHop, ether_type: u16) -> Result<(), OutOfBounds> {
+    store_addresses(packet, hop)?;
+    if hop.vlan == 0 {
+        return packet.store(ETHER_TYPE, ether_type.to_be_bytes());
+    }
+    let tag = u64::from(VLAN) << 32 | u64::from(hop.vlan) << 16 | u64::from(ether_type);
+    let [_, _, a, b, c, d, e, f] = tag.to_be_bytes();
+    packet.store(ETHER_TYPE, [a, b, c, d, e, f])
 }

@@ -2,10 +2,14 @@
 
 use zerocopy::transmute;
 
-use crate::{OutOfBounds, Packet};
+use crate::{Delta, OutOfBounds, Packet};
 
 /// Length of the header without options.
 pub const LENGTH: usize = 20;
+/// TTL of packets of this node's own making (RFC 1700, IP option numbers).
+pub const DEFAULT_TTL: u8 = 64;
+/// The second word of a packet that is no fragment and must not become one.
+const DONT_FRAGMENT: u32 = 0x4000;
 /// Offset of TTL, protocol, checksum and both addresses: the twelve bytes that forwarding rewrites.
 const REWRITTEN: usize = 8;
 
@@ -60,6 +64,27 @@ impl Header {
     #[must_use]
     pub const fn is_fragment(&self) -> bool {
         self.word(1) & 0x3fff != 0
+    }
+
+    /// Whether this is the first part of a datagram, or all of it: the offset is 0.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.word(1) & 0x1fff == 0
+    }
+
+    /// Whether routers must not fragment it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn dont_fragment(&self) -> bool {
+        self.word(1) & DONT_FRAGMENT != 0
+    }
+
+    /// Identification, the same in all parts of a datagram.
+    #[inline(always)]
+    #[must_use]
+    pub const fn identification(&self) -> u16 {
+        (self.word(1) >> 16) as u16
     }
 
     /// Time to live.
@@ -120,5 +145,45 @@ impl Rewritten {
         let first = u32::from(self.ttl) << 24 | u32::from(self.protocol) << 16 | u32::from(self.checksum);
         let words = [first.to_be(), self.source.to_be(), self.destination.to_be()];
         packet.store::<12>(offset + REWRITTEN, transmute!(words))
+    }
+}
+
+/// A header of this node's own making: no options, no fragments, and none allowed on the way.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// Type of service (DSCP and ECN).
+    pub tos: u8,
+    /// Length of header and payload.
+    pub length: u16,
+    /// Protocol of the payload.
+    pub protocol: u8,
+    /// Source address.
+    pub source: u32,
+    /// Destination address.
+    pub destination: u32,
+}
+
+impl Fresh {
+    /// Stores the header at `offset`, with its checksum. The identification is 0, which is as good as any in a packet that must
+    /// not be fragmented (RFC 6864, 4.1).
+    #[inline(always)]
+    pub fn store<P: Packet>(self, packet: &mut P, offset: usize) -> Result<(), OutOfBounds> {
+        let first = 0x4500_0000 | u32::from(self.tos) << 16 | u32::from(self.length);
+        let third = u32::from(DEFAULT_TTL) << 24 | u32::from(self.protocol) << 16;
+        let checksum = Delta::new()
+            .add32(first)
+            .add32(DONT_FRAGMENT)
+            .add32(third)
+            .add32(self.source)
+            .add32(self.destination)
+            .checksum();
+        let words = [
+            first.to_be(),
+            DONT_FRAGMENT.to_be(),
+            (third | u32::from(checksum)).to_be(),
+            self.source.to_be(),
+            self.destination.to_be(),
+        ];
+        packet.store::<LENGTH>(offset, transmute!(words))
     }
 }

@@ -7,6 +7,8 @@ use crate::{OutOfBounds, Packet};
 
 /// Length of the fixed header.
 pub const LENGTH: usize = 40;
+/// Hop limit of packets of this node's own making (RFC 1700, IP option numbers).
+pub const DEFAULT_HOP_LIMIT: u8 = 64;
 const HOP_LIMIT: usize = 7;
 const SOURCE: usize = 8;
 const DESTINATION: usize = 24;
@@ -95,6 +97,50 @@ pub fn extension<P: Packet>(packet: &P, offset: usize) -> Result<(u8, usize), Ou
     Ok((next, (length as usize + 1) << 3))
 }
 
+/// A fragment header (RFC 8200, 4.5), which is always eight bytes long.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment(u64);
+
+#[expect(clippy::cast_possible_truncation, reason = "fields are the low bits of a shifted word")]
+impl Fragment {
+    /// Length of the header.
+    pub const LENGTH: usize = 8;
+
+    /// Loads the header at `offset`.
+    #[inline(always)]
+    pub fn load<P: Packet>(packet: &P, offset: usize) -> Result<Self, OutOfBounds> {
+        packet.load(offset).map(|bytes| Self(u64::from_be_bytes(bytes)))
+    }
+
+    /// What follows this header in the first fragment.
+    #[inline(always)]
+    #[must_use]
+    pub const fn next_header(self) -> u8 {
+        (self.0 >> 56) as u8
+    }
+
+    /// Whether this is the first part of a datagram, or all of it: the offset is 0.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_first(self) -> bool {
+        self.0 >> 35 & 0x1fff == 0
+    }
+
+    /// Whether this is all of the datagram (RFC 6946).
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_atomic(self) -> bool {
+        self.0 >> 32 & 0xfff9 == 0
+    }
+
+    /// Identification, the same in all parts of a datagram.
+    #[inline(always)]
+    #[must_use]
+    pub const fn identification(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 /// Segments left in the routing header at `offset`; while there are some, the destination is not the last.
 #[inline(always)]
 pub fn segments_left<P: Packet>(packet: &P, offset: usize) -> Result<u8, OutOfBounds> {
@@ -122,4 +168,43 @@ pub fn store_destination<P: Packet>(
     address: Address,
 ) -> Result<(), OutOfBounds> {
     packet.store(offset + DESTINATION, address.octets())
+}
+
+/// A header of this node's own making.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// Traffic class (DSCP and ECN).
+    pub traffic_class: u8,
+    /// Flow label, 20 bits.
+    pub flow_label: u32,
+    /// Length of everything after this header.
+    pub payload_length: u16,
+    /// What follows this header.
+    pub next_header: u8,
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+}
+
+impl Fresh {
+    /// Stores the header at `offset`.
+    #[inline(always)]
+    pub fn store<P: Packet>(self, packet: &mut P, offset: usize) -> Result<(), OutOfBounds> {
+        let first = 6 << 60
+            | u64::from(self.traffic_class) << 52
+            | u64::from(self.flow_label & 0xf_ffff) << 32
+            | u64::from(self.payload_length) << 16
+            | u64::from(self.next_header) << 8
+            | u64::from(DEFAULT_HOP_LIMIT);
+        let (source, destination) = (self.source, self.destination);
+        let words = [
+            first.to_be(),
+            source.high.to_be(),
+            source.low.to_be(),
+            destination.high.to_be(),
+            destination.low.to_be(),
+        ];
+        packet.store::<LENGTH>(offset, transmute!(words))
+    }
 }

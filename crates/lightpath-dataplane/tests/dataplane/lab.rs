@@ -12,7 +12,8 @@ use lightpath_testkit::node::{
 };
 
 /// Capacity for any of the tests' configurations.
-pub(crate) const CAPACITY: Capacity = Capacity { services: 64, backends: 256, slots: 4096, directory: 1024 };
+pub(crate) const CAPACITY: Capacity =
+    Capacity { services: 64, backends: 256, slots: 4096, directory: 1024, sources: 16 };
 
 /// A namespace with interfaces `front` and `back`, whose other ends are in a namespace of their own.
 pub(crate) struct Lab {

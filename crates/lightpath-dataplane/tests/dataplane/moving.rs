@@ -40,9 +40,9 @@ fn flows_of_moving_slots_fare_alike_in_the_kernel_and_on_the_host() {
             assert!(dataplane.apply(&image).unwrap().slots > 0);
             let motion = dataplane.settle().unwrap();
             assert!(motion.moving_slots > 0, "{motion:?}");
-            let mut tables = dataplane.host_tables().unwrap();
+            let tables = dataplane.host_tables().unwrap();
             assert_all_hold(Packets::new(seed).take(PACKETS).map(|packet| {
-                fares_alike(&packet, &lab.node, &dataplane, &mut tables)
+                fares_alike(&packet, &lab.node, &dataplane, &tables)
                     .map_err(|error| format!("seed {seed}: {error}\n{}", describe(&packet)))
             }));
             remembered = remembered.max(dataplane.settle().unwrap().flows);
@@ -76,9 +76,9 @@ fn what_was_remembered_of_a_backend_is_forgotten_when_it_stops_serving() {
         let mut dataplane = lab.open(&contents);
         let mut image = turned(&contents.image);
         dataplane.apply(&image).unwrap();
-        let mut tables = dataplane.host_tables().unwrap();
+        let tables = dataplane.host_tables().unwrap();
         for packet in Packets::new(7).take(PACKETS) {
-            fares_alike(&packet, &lab.node, &dataplane, &mut tables).unwrap();
+            fares_alike(&packet, &lab.node, &dataplane, &tables).unwrap();
         }
         assert!(dataplane.settle().unwrap().flows > 0);
         for backend in image.backends.values_mut() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lightpath_abi::{BackendCounters, BackendNumber, ServiceIndex};
-use lightpath_core::Reason;
 use lightpath_core::host::HostTables;
+use lightpath_core::{Reason, ReplyKind};
 use lightpath_dataplane::Dataplane;
 
 /// Every counter that is not 0, by a name that says what it counts.
@@ -14,12 +14,12 @@ pub(crate) struct Tally(BTreeMap<String, u64>);
 impl Tally {
     pub(crate) fn of_kernel(dataplane: &Dataplane) -> Self {
         let counters = dataplane.counters().unwrap();
-        Self::new(&counters.backends, &counters.services, &counters.reasons)
+        Self::new(&counters.backends, &counters.services, &counters.reasons, &counters.replies)
     }
 
     pub(crate) fn of_host(tables: &HostTables) -> Self {
         let counted = tables.counted();
-        Self::new(&counted.backends, &counted.services, &counted.reasons)
+        Self::new(&counted.backends, &counted.services, &counted.reasons, &counted.replies)
     }
 
     /// What was counted since `before`.
@@ -33,6 +33,7 @@ impl Tally {
         backends: &BTreeMap<BackendNumber, BackendCounters>,
         services: &BTreeMap<ServiceIndex, u64>,
         reasons: &[u64; Reason::ALL.len()],
+        replies: &[u64; ReplyKind::NAMES.len()],
     ) -> Self {
         let mut counts = BTreeMap::new();
         for (number, counters) in backends {
@@ -47,6 +48,8 @@ impl Tally {
         }
         counts.extend(services.iter().map(|(index, count)| (format!("service {index} dropped"), *count)));
         counts.extend(Reason::ALL.iter().zip(reasons).map(|(reason, count)| (reason.name().into(), *count)));
+        let replies = ReplyKind::NAMES.iter().zip(replies);
+        counts.extend(replies.map(|(kind, count)| (format!("replied {kind}"), *count)));
         counts.retain(|_, count| *count > 0);
         Self(counts)
     }

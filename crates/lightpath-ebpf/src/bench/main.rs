@@ -37,7 +37,7 @@ static UNDER_TEST: ProgramArray = ProgramArray::with_max_entries(1, 0);
 ///
 /// It writes in the units in which headers are read. A load that spans two recent stores has to wait for both, and no packet
 /// that a card has written makes a program wait like that.
-#[xdp]
+#[xdp(frags)]
 pub fn packet_source_v4(context: XdpContext) -> u32 {
     let Some((start, template, flow)) = prepare(&context) else {
         return xdp_action::XDP_ABORTED;
@@ -56,7 +56,7 @@ pub fn packet_source_v4(context: XdpContext) -> u32 {
 }
 
 /// Restores an IPv6 packet likewise.
-#[xdp]
+#[xdp(frags)]
 pub fn packet_source_v6(context: XdpContext) -> u32 {
     let Some((start, template, flow)) = prepare(&context) else {
         return xdp_action::XDP_ABORTED;
@@ -127,7 +127,7 @@ fn get<T: Copy>(start: usize, offset: usize) -> T {
 }
 
 /// Swaps the MAC addresses and transmits: no program that forwards can cost less.
-#[xdp]
+#[xdp(frags)]
 pub fn floor(context: XdpContext) -> u32 {
     let start = context.data();
     if start + 12 > context.data_end() {

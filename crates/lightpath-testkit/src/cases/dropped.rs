@@ -101,12 +101,9 @@ fn extension_headers() -> Vec<Case> {
 fn fragments() -> Vec<Case> {
     let row = |what: &str, packet: PacketBuilder| Case::drop(what, Reason::Fragment, &packet);
     vec![
-        row("first fragment", web().fragment(0, true)),
-        row("fragment in the middle", web().fragment(2, true)),
-        row("last fragment", dns().fragment(185, false)),
-        row("first fragment, IPv6", web6().fragment(0, true)),
-        row("last fragment, IPv6", dns6().fragment(181, false)),
-        row("fragment behind other headers, IPv6", web6().hop_by_hop(1).fragment(0, true)),
+        row("fragment in the middle whose first was not seen", web().fragment(2, true)),
+        row("last fragment whose first was not seen", dns().fragment(185, false)),
+        row("last fragment whose first was not seen, IPv6", dns6().fragment(181, false)),
     ]
 }
 
@@ -121,6 +118,12 @@ fn tables() -> Vec<Case> {
         Case::drop("hop limit of 0, UDP", Reason::TtlExpired, &dns6().ttl(0)),
         Case::drop("no backend", Reason::NoBackend, &to(90)),
         Case::drop("no next hop", Reason::NoNextHop, &to(91)),
+        Case::drop("no source of the backend's family", Reason::NoSource, &to(95)),
+        Case::drop(
+            "no service of a VIP that is only routed here",
+            Reason::NoService,
+            &tcp(CLIENT4, "203.0.113.31:81"),
+        ),
         Case::drop("a backend of another service", Reason::StaleSlot, &to(92)),
     ]
 }

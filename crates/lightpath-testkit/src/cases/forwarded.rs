@@ -27,6 +27,12 @@ impl Path {
         Self::new(name, packet, &sent)
     }
 
+    /// A row in which the packet comes with something that it leaves without.
+    fn received(&self, what: &str, decorate: impl Fn(PacketBuilder) -> PacketBuilder) -> Case {
+        let received = decorate(self.received.clone());
+        Case::send(&format!("{}: {what}", self.name), Action::Redirect, &received, &self.sent)
+    }
+
     /// A row in which both packets carry something that has to stay as it is.
     fn with(&self, what: &str, decorate: impl Fn(PacketBuilder) -> PacketBuilder) -> Case {
         let (received, sent) = (decorate(self.received.clone()), decorate(self.sent.clone()));
@@ -60,9 +66,9 @@ pub(super) fn cases() -> Vec<Case> {
             path.with("no payload", |packet| packet.payload(b"")),
             path.with("an odd payload", |packet| packet.payload(b"odd")),
             path.with("a full frame", |packet| packet.payload(&[0xa5; 1400])),
-            path.with("a VLAN tag stays", |packet| packet.vlan(5)),
-            path.with("QinQ tags stay", |packet| packet.qinq(7, 8)),
-            path.with("two 802.1Q tags stay", |packet| packet.vlan(7).vlan(8)),
+            path.received("a VLAN tag comes off", |packet| packet.vlan(5)),
+            path.received("QinQ tags come off", |packet| packet.qinq(7, 8)),
+            path.received("two 802.1Q tags come off", |packet| packet.vlan(7).vlan(8)),
             path.with("padding stays", |packet| packet.payload(b"").padding(6)),
             path.with("DSCP and ECN stay", |packet| packet.tos(0b1011_1011)),
         ]);
@@ -71,7 +77,7 @@ pub(super) fn cases() -> Vec<Case> {
         rows.extend([
             path.with("one word of IP options", |packet| packet.ip_options(&[1, 1, 1, 0])),
             path.with("as many IP options as there can be", |packet| packet.ip_options(&[1; 40])),
-            path.with("options behind tags", |packet| packet.qinq(7, 8).ip_options(&[1; 12])),
+            path.with("IP options", |packet| packet.ip_options(&[1; 12])),
         ]);
     }
     for path in [&tcp6, &udp6, &direct6] {
@@ -85,7 +91,7 @@ pub(super) fn cases() -> Vec<Case> {
             path.with("as many headers as are walked", |packet| {
                 (0..6).fold(packet, |p, _| p.destination_options(1))
             }),
-            path.with("headers behind tags", |packet| packet.qinq(7, 8).hop_by_hop(1)),
+            path.with("a header", |packet| packet.hop_by_hop(1)),
         ]);
     }
     for path in [&tcp4, &tcp6, &direct4] {
@@ -100,6 +106,7 @@ pub(super) fn cases() -> Vec<Case> {
     rows.extend(checksums(&udp4));
     rows.extend(hops());
     rows.extend(ports());
+    rows.extend(vlans());
     rows
 }
 
@@ -129,6 +136,26 @@ fn hops() -> Vec<Case> {
         Case::send("the last hop but one", Action::Redirect, &received.clone().ttl(2), &sent.clone().ttl(1)),
         Case::send("the largest TTL", Action::Redirect, &received.ttl(255), &sent.ttl(254)),
     ]
+}
+
+/// Backends on a VLAN.
+fn vlans() -> Vec<Case> {
+    let paths = [
+        Path::dsr("dsr on a VLAN", tcp(CLIENT4, "203.0.113.10:82")),
+        Path::nat("nat on a VLAN", tcp(CLIENT4, "203.0.113.10:83"), &tcp(CLIENT4, "10.0.0.23:83")),
+        Path::nat("nat on a VLAN, IPv6", udp(CLIENT6, "[2001:db8:a::10]:83"), &udp(CLIENT6, "[fd00::23]:83")),
+    ];
+    let mut rows = Vec::new();
+    for path in paths {
+        let path = Path { sent: path.sent.vlan(100), ..path };
+        rows.extend([
+            path.received("a tag goes on", |packet| packet),
+            path.received("the tag changes", |packet| packet.vlan(5)),
+            path.received("the tag stays", |packet| packet.vlan(100)),
+            path.received("two tags become one", |packet| packet.qinq(7, 8)),
+        ]);
+    }
+    rows
 }
 
 fn ports() -> Vec<Case> {

@@ -16,7 +16,14 @@ pub(super) fn cases() -> Vec<Case> {
 /// A frame that no builder makes.
 fn raw(what: &str, packet: &[u8]) -> Case {
     let node = Node::default();
-    Case { what: what.into(), node, ingress: node.front, packet: packet.to_vec(), expected: Expected::Pass }
+    Case {
+        what: what.into(),
+        node,
+        ingress: node.front,
+        before: Vec::new(),
+        packet: packet.to_vec(),
+        expected: Expected::Pass,
+    }
 }
 
 fn foreign() -> Vec<Case> {

@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
             with("a plain packet", |packet| packet),
             with("SYN and ACK", |packet| packet.flags(SYN | ACK)),
             with("a full frame", |packet| packet.payload(&[0x5a; 1400])),
-            with("tags stay", |packet| packet.qinq(7, 8)),
+            undone(&format!("reply, {name}: tags come off"), &received.clone().qinq(7, 8), sent.clone()),
             with("DSCP and ECN stay", |packet| packet.tos(0b1011_1011)),
         ]);
     }
@@ -83,12 +83,21 @@ fn routes() -> Vec<Case> {
         ),
         drop("reply to a blackhole", Reason::NoRoute, web("192.0.2.7:4000")),
         drop("reply to a blackhole, IPv6", Reason::NoRoute, web6("[2001:db8:dead::7]:4000")),
-        drop("reply bigger than its route's MTU", Reason::TooBig, web("198.19.0.7:4000").payload(&[0; 600])),
+        Case::pass(
+            "a reply bigger than its route's MTU is for the kernel to answer",
+            &web("198.19.0.7:4000").payload(&[0; 600]),
+        )
+        .by_the_back(),
         drop(
-            "reply bigger than its route's MTU, IPv6",
+            "a reply bigger than its route's MTU that may be fragmented",
             Reason::TooBig,
-            web6("[2001:db8:beef::7]:4000").payload(&[0; 1300]),
+            web("198.19.0.7:4000").payload(&[0; 600]).may_be_fragmented(),
         ),
+        Case::pass(
+            "a reply bigger than its route's MTU, IPv6",
+            &web6("[2001:db8:beef::7]:4000").payload(&[0; 1300]),
+        )
+        .by_the_back(),
         drop("reply at the end of its hops", Reason::TtlExpired, web(CLIENT4).ttl(1)),
         drop("reply at the end of its hops, IPv6", Reason::TtlExpired, web6(CLIENT6).ttl(1)),
         drop("reply on a node that does not forward", Reason::ForwardingOff, web(CLIENT4))
@@ -111,6 +120,5 @@ fn left_alone() -> Vec<Case> {
         pass("a port next to a range", udp("10.0.0.16:30007", CLIENT4)),
         pass("a backend of dsr", tcp("10.0.0.14:443", CLIENT4)),
         pass("malformed reply", tcp("10.0.0.11:8080", CLIENT4).claim_data_offset(4)),
-        pass("fragment of a reply", tcp("10.0.0.11:8080", CLIENT4).fragment(0, true)),
     ]
 }

@@ -10,6 +10,7 @@ use crate::{Contents, Ports, Setup, service};
 pub fn contents(node: &Node) -> Contents {
     let (back, front) = (node.backend_hop(), node.client_hop());
     let unresolved = NextHop::default();
+    let tagged = NextHop { vlan: 100, ..back };
     let vip = "203.0.113.10";
     let vip6 = "2001:db8:a::10";
     let setup = Setup::new()
@@ -26,12 +27,18 @@ pub fn contents(node: &Node) -> Contents {
         .with(service("any", "203.0.113.20", Ports::Any).dsr().backend("10.0.0.17", front))
         .with(service("some", "203.0.113.20", 8000..=8999).backend("10.0.0.18", back))
         .with(service("one", "203.0.113.20", 8443).backend("10.0.0.19:443", back))
+        .with(service("direct-vlan", vip, 82).dsr().backend("10.0.0.22", tagged))
+        .with(service("web-vlan", vip, 83).backend("10.0.0.23:83", tagged))
+        .with(service("dns6-vlan", vip6, 83).udp().backend("[fd00::23]:83", tagged))
+        .with(service("sourceless", vip, 95).ipip().from_source(5).backend("10.0.0.24", back))
+        .with(service("routed", "203.0.113.31", 80).routed().dsr().backend("10.0.0.25", back))
         .with(service("empty", vip, 90).slots(&[0, 0, 0]))
         .with(service("unresolved", vip, 91).backend("10.0.0.20:91", unresolved))
         .with(service("stale", vip, 92).backend("10.0.0.21:92", back))
         .with(spread("spread", vip, 93, node))
         .with(spread("sticky", vip, 94, node).sticky())
         .with(spread("sticky-datagrams", vip, 94, node).udp().dsr().sticky());
+    let setup = super::tunnels::services(node).into_iter().fold(setup, Setup::with);
     let mut contents = setup.contents();
     // As if the service's old backend number had been given to another service already.
     let (web, stale) = (contents.service("web"), contents.service("stale"));

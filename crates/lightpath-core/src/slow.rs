@@ -1,0 +1,68 @@
+//! The slow path: fragments, ICMP, and answers to packets that do not go on.
+//!
+//! In the kernel it is a program of its own, which the fast path calls and which starts over: what is rare costs what is not rare
+//! neither time nor registers, and the verifier walks each by itself.
+
+use crate::fast::{end, send};
+use crate::parse::Link;
+use crate::{
+    Counters, Drop, Frame, Packet, Part, Reason, Reject, Routes, Tables, Verdict, decide, fragments, parse,
+};
+
+/// Takes a packet that the fast path deferred through the slow path: what became of it is in the packet, and in the verdict that
+/// `finish` is called with.
+#[inline(always)]
+pub fn slow_path<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
+    packet: &mut P,
+    tables: &'a T,
+    routes: &R,
+    finish: &impl Fn(Verdict<'a>) -> O,
+) -> O {
+    match parse::link(packet, tables.parameters().features) {
+        Link::Ipv4(offset) => {
+            carry_on(parse::ipv4::<true, P>(packet, offset), packet, tables, routes, finish)
+        }
+        Link::Ipv6(offset) => {
+            carry_on(parse::ipv6::<true, P>(packet, offset), packet, tables, routes, finish)
+        }
+        Link::Foreign => finish(Verdict::Pass),
+    }
+}
+
+#[inline(always)]
+fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
+    parsed: Result<Frame, Reject>,
+    packet: &mut P,
+    tables: &'a T,
+    routes: &R,
+    finish: &impl Fn(Verdict<'a>) -> O,
+) -> O {
+    match parsed {
+        Ok(mut frame) => datagram(&mut frame, packet, tables, routes, finish),
+        Err(_) => finish(Verdict::Pass),
+    }
+}
+
+/// A packet or fragment of TCP or UDP.
+#[inline(always)]
+fn datagram<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
+    frame: &mut Frame,
+    packet: &mut P,
+    tables: &'a T,
+    routes: &R,
+    finish: &impl Fn(Verdict<'a>) -> O,
+) -> O {
+    if frame.part == Part::Later && !fragments::recall(frame, tables) {
+        let dropped = Drop { reason: Reason::Fragment, service: 0 };
+        return end(Verdict::Drop(dropped), packet.len(), tables, finish);
+    }
+    match decide(frame, tables, routes) {
+        Verdict::Forward(forwarding) => {
+            if frame.part == Part::First {
+                fragments::remember(frame, tables);
+            }
+            send(forwarding, frame, packet, tables, finish)
+        }
+        verdict => end(verdict, packet.len(), tables, finish),
+    }
+}

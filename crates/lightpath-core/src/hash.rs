@@ -89,10 +89,16 @@ impl FlowHash {
         Self(key.finish(key.absorb(key.absorb(key.start, frame.source.high), frame.source.low)))
     }
 
+    /// The hash itself, as people are shown it.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
     /// What stands for the flow in the flow table; never 0, which marks an empty place.
     #[inline(always)]
     #[must_use]
-    pub(crate) const fn key(self) -> u64 {
+    pub const fn key(self) -> u64 {
         self.0 | 1 << 63
     }
 

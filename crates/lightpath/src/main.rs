@@ -10,6 +10,7 @@ mod commands;
 mod daemon;
 mod demo;
 mod explanation;
+mod hex;
 mod instance;
 mod logging;
 mod output;

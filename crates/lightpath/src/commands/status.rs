@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 
 use crate::api;
 use crate::instance::Instance;
@@ -9,7 +9,7 @@ use crate::status::Status;
 
 /// `lightpath status`: what the running daemon says.
 pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
-    let body = api::get(&instance.socket, "/v1/status").with_context(|| absent(instance))?;
+    let body = api::get(&instance.socket, "/v1/status").map_err(|error| unanswered(instance, error))?;
     if json {
         print_line(body)?;
     } else {
@@ -19,7 +19,12 @@ pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn absent(instance: &Instance) -> String {
+/// What is wrong when the daemon does not answer, or does not like the question.
+pub(super) fn unanswered(instance: &Instance, error: Error) -> Error {
+    if api::is_served(&instance.socket) { error } else { error.context(absent(instance)) }
+}
+
+fn absent(instance: &Instance) -> String {
     let attached = instance.pins.linked_interfaces().unwrap_or_default();
     if attached.is_empty() {
         return format!(

@@ -32,6 +32,7 @@ use tracing::{error, info, warn};
 
 use crate::instance::Instance;
 use crate::take_off::take_off;
+use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
@@ -202,13 +203,24 @@ impl Daemon {
                     Err(error) => error!(%error, "no status"),
                 }
             }
-            Question::Explain(flow, answer) => {
-                let tables = self.kernel.0.host_tables().map_err(|error| error.to_string());
-                let explained = tables.and_then(|tables| explain::explain(&flow, &tables, &self.reconciler));
-                drop(answer.send(explained));
-                release_memory();
+            Question::ExplainFlow(flow, answer) => {
+                drop(answer.send(self.explain(|snapshot| snapshot.flow(&flow))));
+            }
+            Question::ExplainPackets(packets, answer) => {
+                let explain =
+                    |snapshot: &Snapshot<'_>| packets.iter().map(|packet| snapshot.packet(packet)).collect();
+                drop(answer.send(self.explain(|snapshot| Ok(explain(snapshot)))));
             }
         }
+    }
+
+    /// Answers by a copy of the live tables, so that nothing changes.
+    fn explain<T>(&self, answer: impl FnOnce(&Snapshot<'_>) -> Result<T, String>) -> Result<T, String> {
+        let tables = self.kernel.0.host_tables().map_err(|error| error.to_string())?;
+        let answer = answer(&Snapshot { tables: &tables, reconciler: &self.reconciler });
+        drop(tables);
+        release_memory();
+        answer
     }
 
     /// What changes without telling: interfaces made anew, addresses flushed.

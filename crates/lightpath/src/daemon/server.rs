@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,9 +14,12 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api;
-use crate::cli::Explain;
-use crate::explanation::Explanation;
+use crate::cli::Flow;
+use crate::explanation::{Explanation, Sample};
 use crate::status::Status;
+
+/// Bytes of a request's body, which the daemon holds in memory.
+const LARGEST_QUESTION: usize = 8 << 20;
 
 /// What the API asks of the daemon's one loop, which owns everything.
 #[derive(Debug)]
@@ -24,7 +27,9 @@ pub(super) enum Question {
     /// GET /v1/status.
     Status(oneshot::Sender<Status>),
     /// GET /v1/explain.
-    Explain(Explain, oneshot::Sender<Result<Explanation, String>>),
+    ExplainFlow(Flow, oneshot::Sender<Result<Explanation, String>>),
+    /// POST /v1/explain.
+    ExplainPackets(Vec<Sample>, oneshot::Sender<Result<Vec<Explanation>, String>>),
 }
 
 /// Takes the instance's socket, and with it the right to be its one daemon.
@@ -54,7 +59,8 @@ pub(super) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
 pub(super) async fn serve(listener: UnixListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
     let router = Router::new()
         .route("/v1/status", get(status))
-        .route("/v1/explain", get(explain))
+        .route("/v1/explain", get(explain_flow).post(explain_packets))
+        .layer(DefaultBodyLimit::max(LARGEST_QUESTION))
         .with_state(questions);
     axum::serve(listener, router).await
 }
@@ -65,13 +71,28 @@ async fn status(State(questions): State<mpsc::Sender<Question>>) -> Result<Json<
     answered.await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 
-async fn explain(
+async fn explain_flow(
     State(questions): State<mpsc::Sender<Question>>,
-    Query(flow): Query<Explain>,
+    Query(flow): Query<Flow>,
 ) -> Result<Json<Explanation>, (StatusCode, String)> {
+    ask(&questions, |answer| Question::ExplainFlow(flow, answer)).await
+}
+
+async fn explain_packets(
+    State(questions): State<mpsc::Sender<Question>>,
+    Json(packets): Json<Vec<Sample>>,
+) -> Result<Json<Vec<Explanation>>, (StatusCode, String)> {
+    ask(&questions, |answer| Question::ExplainPackets(packets, answer)).await
+}
+
+/// Puts a question to the loop, which may find it wrong.
+async fn ask<T>(
+    questions: &mpsc::Sender<Question>,
+    question: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Question,
+) -> Result<Json<T>, (StatusCode, String)> {
     let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned());
     let (answer, answered) = oneshot::channel();
-    questions.send(Question::Explain(flow, answer)).await.map_err(|_| gone())?;
-    let explanation = answered.await.map_err(|_| gone())?;
-    explanation.map(Json).map_err(|problem| (StatusCode::BAD_REQUEST, problem))
+    questions.send(question(answer)).await.map_err(|_| gone())?;
+    let explained = answered.await.map_err(|_| gone())?;
+    explained.map(Json).map_err(|problem| (StatusCode::BAD_REQUEST, problem))
 }

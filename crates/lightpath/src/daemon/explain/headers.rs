@@ -1,0 +1,135 @@
+//! A packet's headers as people read them.
+
+use std::fmt::Write;
+
+use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
+
+use crate::explanation::Change;
+
+/// What a packet is, from whom and to whom, however much of it can be read.
+pub(super) fn summary(packet: &[u8]) -> String {
+    let Ok(sliced) = LaxSlicedPacket::from_ethernet(packet) else {
+        return format!("{} bytes, too few for an Ethernet header", packet.len());
+    };
+    let fragment = sliced.net.as_ref().is_some_and(is_fragment);
+    let (source, destination, protocol) = match &sliced.net {
+        Some(LaxNetSlice::Ipv4(ip)) => {
+            let header = ip.header();
+            (header.source_addr().into(), header.destination_addr().into(), ip.payload_ip_number())
+        }
+        Some(LaxNetSlice::Ipv6(ip)) => {
+            let header = ip.header();
+            (header.source_addr().into(), header.destination_addr().into(), ip.payload().ip_number)
+        }
+        Some(LaxNetSlice::Arp(_)) => return "ARP".to_owned(),
+        None => return unreadable(&sliced),
+    };
+    let [source, destination] = [source, destination].map(|address: std::net::IpAddr| address);
+    match &sliced.transport {
+        Some(transport) if let Some((name, from, to)) = ports(transport) => {
+            let [from, to] = [(source, from), (destination, to)].map(std::net::SocketAddr::from);
+            format!("{name} {from} to {to}")
+        }
+        transport => {
+            let mut text = protocol_name(protocol);
+            if fragment {
+                text.push_str(" fragment");
+            } else if transport.is_none() && matches!(protocol, IpNumber::TCP | IpNumber::UDP) {
+                text.push_str(" with a broken header");
+            }
+            let _ = write!(text, " {source} to {destination}");
+            text
+        }
+    }
+}
+
+/// The header fields that differ, in the order of the packet. MAC addresses of the first are left out where it has none of its
+/// own.
+pub(super) fn changes(before: &[u8], has_link: bool, after: &[u8]) -> Vec<Change> {
+    let before = fields(before);
+    let known = |field: &str| {
+        let found = before.iter().find(|(name, _)| *name == field).map(|(_, value)| value.clone());
+        found.filter(|_| has_link || !field.ends_with("MAC"))
+    };
+    fields(after)
+        .into_iter()
+        .map(|(field, after)| Change { field: field.to_owned(), before: known(field), after })
+        .filter(|change| change.before.as_ref() != Some(&change.after))
+        .collect()
+}
+
+/// The fields that forwarding may change, by name.
+fn fields(packet: &[u8]) -> Vec<(&'static str, String)> {
+    let Ok(sliced) = LaxSlicedPacket::from_ethernet(packet) else {
+        return Vec::new();
+    };
+    let mut fields = Vec::new();
+    if let Some(LinkSlice::Ethernet2(header)) = &sliced.link {
+        fields.push(("destination MAC", mac(header.destination())));
+        fields.push(("source MAC", mac(header.source())));
+    }
+    match &sliced.net {
+        Some(LaxNetSlice::Ipv4(ip)) => {
+            let header = ip.header();
+            fields.push(("TTL", header.ttl().to_string()));
+            fields.push(("source address", header.source_addr().to_string()));
+            fields.push(("destination address", header.destination_addr().to_string()));
+        }
+        Some(LaxNetSlice::Ipv6(ip)) => {
+            let header = ip.header();
+            fields.push(("hop limit", header.hop_limit().to_string()));
+            fields.push(("source address", header.source_addr().to_string()));
+            fields.push(("destination address", header.destination_addr().to_string()));
+        }
+        Some(LaxNetSlice::Arp(_)) | None => {}
+    }
+    if let Some((_, from, to)) = sliced.transport.as_ref().and_then(ports) {
+        fields.push(("source port", from.to_string()));
+        fields.push(("destination port", to.to_string()));
+    }
+    fields
+}
+
+/// A MAC address as it is written.
+pub(super) fn mac(mac: [u8; 6]) -> String {
+    mac.map(|octet| format!("{octet:02x}")).join(":")
+}
+
+/// Protocol with TCP's flags, source port and destination port.
+fn ports(transport: &TransportSlice<'_>) -> Option<(String, u16, u16)> {
+    match transport {
+        TransportSlice::Tcp(tcp) => {
+            let flags = [(tcp.syn(), "SYN"), (tcp.fin(), "FIN"), (tcp.rst(), "RST"), (tcp.ack(), "ACK")];
+            let flags =
+                flags.iter().filter(|(set, _)| *set).fold(String::new(), |text, (_, flag)| text + " " + flag);
+            Some((format!("tcp{flags}"), tcp.source_port(), tcp.destination_port()))
+        }
+        TransportSlice::Udp(udp) => Some(("udp".to_owned(), udp.source_port(), udp.destination_port())),
+        TransportSlice::Icmpv4(_) | TransportSlice::Icmpv6(_) | TransportSlice::Igmp(_) => None,
+    }
+}
+
+fn is_fragment(net: &LaxNetSlice<'_>) -> bool {
+    net.ip_payload_ref().is_some_and(|payload| payload.fragmented)
+}
+
+fn protocol_name(number: IpNumber) -> String {
+    match (number, number.keyword_str()) {
+        (IpNumber::TCP, _) => "tcp".to_owned(),
+        (IpNumber::UDP, _) => "udp".to_owned(),
+        (_, Some(keyword)) => keyword.to_owned(),
+        (IpNumber(number), None) => format!("protocol {number}"),
+    }
+}
+
+/// A frame without a network header that can be read.
+fn unreadable(sliced: &LaxSlicedPacket<'_>) -> String {
+    let ether_type = sliced.ether_payload().map(|payload| payload.ether_type.0);
+    match ether_type {
+        Some(0x0800) => "IPv4 with a broken header".to_owned(),
+        Some(0x86dd) => "IPv6 with a broken header".to_owned(),
+        Some(0x0806) => "ARP, cut short".to_owned(),
+        Some(number) => format!("EtherType {number:#06x}"),
+        None => "an Ethernet frame".to_owned(),
+    }
+}

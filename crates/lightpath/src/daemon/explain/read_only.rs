@@ -1,0 +1,95 @@
+//! What the packet path runs on when nothing may change: tables that forget what they are told, and a packet that knows how
+//! much of it was looked at.
+
+use std::cell::Cell;
+
+use lightpath_abi::{Backend, BackendNumber, Entry, Flow, FlowTable, ServiceIndex, Slot};
+use lightpath_core::directory::{RangeQuery, search_ranges};
+use lightpath_core::host::HostTables;
+use lightpath_core::{
+    Counters, Direction, OutOfBounds, Packet, Parameters, Reason, Sighting, SlicePacket, Tables, follow,
+};
+
+/// Tables in which no flow is remembered and nothing is counted: every packet is answered as if it were the next to come.
+#[derive(Debug)]
+pub(super) struct ReadOnly<'a>(pub(super) &'a HostTables);
+
+impl Tables for ReadOnly<'_> {
+    fn parameters(&self) -> Parameters {
+        self.0.parameters()
+    }
+
+    fn filter(&self, index: u32) -> u64 {
+        self.0.filter(index)
+    }
+
+    fn entry(&self, index: u32) -> Option<&Entry> {
+        self.0.entry(index)
+    }
+
+    fn slot(&self, index: u32) -> Option<Slot> {
+        self.0.slot(index)
+    }
+
+    fn backend(&self, number: BackendNumber) -> Option<&Backend> {
+        self.0.backend(number)
+    }
+
+    fn now(&self) -> u32 {
+        self.0.now()
+    }
+
+    fn flow(&self, table: FlowTable, place: u32) -> Option<Flow> {
+        self.0.flow(table, place)
+    }
+
+    fn remember(&self, _: FlowTable, _: u32, _: Flow) {}
+
+    fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
+        search_ranges(query, self)
+    }
+
+    fn follow(&self, packet: &Sighting) -> BackendNumber {
+        follow(packet, self)
+    }
+}
+
+impl Counters for ReadOnly<'_> {
+    fn forwarded(&self, _: Direction, _: BackendNumber, _: usize) {}
+
+    fn dropped(&self, _: Reason, _: ServiceIndex) {}
+}
+
+/// A packet in ordinary memory that notes how far into it was read.
+#[derive(Debug)]
+pub(super) struct WatchedPacket<'a> {
+    packet: SlicePacket<'a>,
+    reach: Cell<usize>,
+}
+
+impl<'a> WatchedPacket<'a> {
+    pub(super) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { packet: SlicePacket(bytes), reach: Cell::new(0) }
+    }
+
+    /// Bytes from the first to the last that was read.
+    pub(super) fn reach(&self) -> usize {
+        self.reach.get()
+    }
+}
+
+impl Packet for WatchedPacket<'_> {
+    fn len(&self) -> usize {
+        self.packet.len()
+    }
+
+    fn load<const N: usize>(&self, offset: usize) -> Result<[u8; N], OutOfBounds> {
+        let bytes = self.packet.load(offset)?;
+        self.reach.set(self.reach.get().max(offset + N));
+        Ok(bytes)
+    }
+
+    fn store<const N: usize>(&mut self, offset: usize, bytes: [u8; N]) -> Result<(), OutOfBounds> {
+        self.packet.store(offset, bytes)
+    }
+}

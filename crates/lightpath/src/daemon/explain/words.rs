@@ -1,0 +1,91 @@
+//! Verdicts and reasons in the words of an operator: what it means, and where to look.
+
+use lightpath_abi::{Features, Tag};
+use lightpath_core::directory::find;
+use lightpath_core::host::HostTables;
+use lightpath_core::wire::{TCP, ethernet};
+use lightpath_core::{Egress, Frame, Reason, Reject, Rewrite, Tables};
+
+use super::socket;
+
+/// Why a packet is left to the kernel.
+pub(super) fn passed(parsed: Result<Frame, Reject>, packet: &[u8], tables: &HostTables) -> String {
+    let because = match parsed {
+        Ok(frame) if find(tables, frame.destination, Tag::VIP).is_some() => {
+            let protocol = if frame.protocol == TCP { "TCP" } else { "UDP" };
+            format!(
+                "{} is a VIP, but no service of it has {protocol} port {}",
+                frame.destination, frame.destination_port
+            )
+        }
+        Ok(_) => "no service has this destination, and no backend this source".to_owned(),
+        Err(Reject::Malformed(reason)) => {
+            format!("it is not sent to a VIP; to one it would be dropped as {}", reason.name())
+        }
+        Err(Reject::Foreign) => foreign(packet, tables.parameters().features).to_owned(),
+    };
+    format!("{because}; the kernel gets it untouched")
+}
+
+fn foreign(packet: &[u8], features: Features) -> &'static str {
+    let ether_types =
+        packet.get(ethernet::ETHER_TYPE..).unwrap_or_default().chunks_exact(2).step_by(2).take(3);
+    let mut ether_types =
+        ether_types.map(|bytes| bytes.iter().fold(0, |high, low| high << 8 | u16::from(*low)));
+    match ether_types.find(|ether_type| !ethernet::is_tag(*ether_type)) {
+        Some(ethernet::IPV4) if !features.has(Features::IPV4) => "no service has an IPv4 VIP",
+        Some(ethernet::IPV6) if !features.has(Features::IPV6) => "no service has an IPv6 VIP",
+        Some(ethernet::IPV4 | ethernet::IPV6) => "nothing of its IP protocol is balanced, or it is cut short",
+        Some(_) => "it is not IP, and nothing else is balanced",
+        None => "it is too short to carry IP",
+    }
+}
+
+/// What a reason to drop means, and what to do about it.
+pub(super) const fn dropped(reason: Reason) -> &'static str {
+    match reason {
+        Reason::IpHeader => "its IP header is cut short or contradicts itself",
+        Reason::IpLength => {
+            "its IP length is more than the frame carries, or less than its headers take; it was cut or corrupted on its way"
+        }
+        Reason::TransportHeader => {
+            "its TCP or UDP header is cut short, or contradicts the IP length; UDP over IPv6 without a checksum counts as \
+             that too"
+        }
+        Reason::ExtensionHeader => "its IPv6 extension headers cannot be walked past, or are too many",
+        Reason::Fragment => {
+            "it is a fragment, which does not say to which flow it belongs; the sender should send smaller packets"
+        }
+        Reason::TtlExpired => "its TTL allows no further hop; it may be going in circles",
+        Reason::NoBackend => "no backend of the service takes new flows; `lightpath status` says why",
+        Reason::StaleSlot => "the tables are just being changed; ask again",
+        Reason::NoNextHop => "packets cannot be sent to its backend; `lightpath status` says why",
+        Reason::NoRoute => "this node's routes forbid to send it on to the client; see `ip route get`",
+        Reason::TooBig => "it is bigger than the MTU of the route to the client",
+        Reason::ForwardingOff => {
+            "this node does not forward packets, so a backend's reply cannot leave it; set net.ipv4.ip_forward=1"
+        }
+        Reason::Rewrite => "its headers could not be rewritten",
+    }
+}
+
+/// What is done to a packet's headers.
+pub(super) fn rewrite(rewrite: Rewrite) -> String {
+    match rewrite {
+        Rewrite::None => "MAC addresses and TTL only".to_owned(),
+        Rewrite::Destination { address, port } => format!("destination becomes {}", socket(address, port)),
+        Rewrite::Source { address, port } => format!("source becomes {}", socket(address, port)),
+    }
+}
+
+/// Where a backend's reply goes.
+pub(super) fn reply(frame: &Frame, rewrite: Rewrite, egress: Egress) -> String {
+    match (egress, rewrite) {
+        (Egress::Link(_), _) => "a reply of a backend".to_owned(),
+        (Egress::Kernel, Rewrite::Source { address, .. }) => format!(
+            "a reply of a backend, which goes where this node's routes lead: `ip route get {} from {address}`",
+            frame.destination
+        ),
+        (Egress::Kernel, _) => "a reply of a backend, which goes where this node's routes lead".to_owned(),
+    }
+}

@@ -11,7 +11,7 @@ use crate::lab::{CAPACITY, in_lab, receive};
 use crate::packets::fares_alike;
 
 /// Generated packets after each change.
-const PACKETS: usize = 600;
+const PACKETS: usize = 1500;
 
 /// The image with every slot on another backend of its service: the next one in the order of their numbers.
 fn turned(image: &Image) -> Image {

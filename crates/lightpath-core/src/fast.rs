@@ -77,14 +77,11 @@ pub(crate) fn send<'a, P: Packet, T: Tables + Counters, O>(
     finish: &impl Fn(Verdict<'a>) -> O,
 ) -> O {
     let bytes = frame.bytes(packet.len());
-    let verdict = match apply(&forwarding, frame, packet, tables.parameters().features) {
-        Ok(()) => Verdict::Forward(forwarding),
-        Err(OutOfBounds) => {
-            let dropped = Drop { reason: Reason::Rewrite, service: forwarding.service };
-            return end(Verdict::Drop(dropped), bytes, tables, finish);
-        }
-    };
-    end(verdict, bytes, tables, finish)
+    if let Err(OutOfBounds) = apply(&forwarding, frame, packet, tables.parameters().features) {
+        let dropped = Drop { reason: Reason::Rewrite, service: forwarding.service };
+        return end(Verdict::Drop(dropped), bytes, tables, finish);
+    }
+    end(Verdict::Forward(forwarding), bytes, tables, finish)
 }
 
 /// What becomes of a packet that is no whole TCP or UDP packet: only a VIP's are ours to drop.

@@ -8,8 +8,15 @@ use lightpath_abi::{FRAGMENT_TIMEOUT, Flow, FlowTable};
 use crate::places::best_place;
 use crate::{FlowHash, Frame, Tables};
 
+/// The rank of places that are in use; younger ones have a higher one.
+const IN_USE: u8 = 2;
+
 /// Remembers the ports of a first fragment.
 #[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "entries keep the lowest bits of the time; ages here are few"
+)]
 pub(crate) fn remember<T: Tables>(frame: &Frame, tables: &T) {
     let now = tables.now() as u16;
     let key = key(frame, tables);
@@ -19,7 +26,7 @@ pub(crate) fn remember<T: Tables>(frame: &Frame, tables: &T) {
             _ if there.key == key => Some(0),
             _ if there.key == 0 || age > FRAGMENT_TIMEOUT => Some(1),
             // The oldest goes first.
-            _ => Some(2 + (FRAGMENT_TIMEOUT - age) as u8),
+            _ => Some(IN_USE + FRAGMENT_TIMEOUT.wrapping_sub(age) as u8),
         }
     });
     if let Some(place) = place {
@@ -30,6 +37,10 @@ pub(crate) fn remember<T: Tables>(frame: &Frame, tables: &T) {
 
 /// Gives a later fragment the ports of its datagram; whether they are known.
 #[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "entries keep the lowest bits of the time, and a port in each half of the detail"
+)]
 pub(crate) fn recall<T: Tables>(frame: &mut Frame, tables: &T) -> bool {
     let now = tables.now() as u16;
     let key = key(frame, tables);

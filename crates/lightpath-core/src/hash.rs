@@ -106,6 +106,7 @@ impl FlowHash {
     /// and different flows different ones.
     #[inline(always)]
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are what is wanted")]
     pub const fn source_port(self) -> u16 {
         0xc000 | (self.0 as u16 & 0x3fff)
     }

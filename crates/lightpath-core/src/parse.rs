@@ -210,11 +210,11 @@ pub(crate) fn ipv4<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) 
         ICMP => return Err(Reject::Icmp),
         _ => return Err(Reject::Foreign),
     }
-    let part = match (header.is_fragment(), header.is_first()) {
+    let part = match (header.is_fragment(), header.fragment_offset()) {
         (false, _) => Part::Whole,
         _ if !FRAGMENTS => return Err(Reject::Fragment),
-        (true, true) => Part::First,
-        (true, false) => Part::Later,
+        (true, 0) => Part::First,
+        (true, _) => Part::Later,
     };
     let internet = Internet {
         v4: true,
@@ -313,7 +313,7 @@ fn extensions<const FRAGMENTS: bool, P: Packet>(
                 next = header.next_header();
                 skipped += ipv6::Fragment::LENGTH;
                 identification = header.identification();
-                if !header.is_first() {
+                if header.offset() != 0 {
                     // What comes next is in the middle of the datagram, not a header.
                     let protocol = next;
                     return match protocol {

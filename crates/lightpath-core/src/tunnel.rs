@@ -61,6 +61,7 @@ impl Outer<'_> {
     /// DSCP and ECN are those of the packet (RFC 2983, uniform model; RFC 6040, normal mode). The TTL is new: to the packet, the
     /// tunnel is one hop. Fragmenting is forbidden, so that a router on the way which cannot pass it on says so.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "headers are short")]
     pub(crate) fn store<P: Packet>(
         &self,
         frame: &Frame,

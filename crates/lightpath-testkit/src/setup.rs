@@ -296,7 +296,7 @@ impl Setup {
                 if service.forward == Forward::Nat {
                     image.entries.extend(service.replies(index, next, *address, *port));
                 }
-                let own = if address.is_v4() { 0 } else { 1 };
+                let own = u16::from(!address.is_v4());
                 let backend = Backend {
                     address: *address,
                     hops: [*hop, NextHop::default()],

@@ -88,6 +88,8 @@ pub(crate) struct NextHopExplanation {
     pub(crate) interface: u32,
     /// Its name; null when it has just gone.
     pub(crate) name: Option<String>,
+    /// The VLAN that the frame leaves on; null untagged.
+    pub(crate) vlan: Option<u16>,
     /// Destination MAC address.
     pub(crate) mac: String,
     /// Source MAC address.
@@ -174,10 +176,11 @@ impl fmt::Display for Change {
 
 impl fmt::Display for NextHopExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { interface, name, mac, source_mac } = self;
+        let Self { interface, name, vlan, mac, source_mac } = self;
         match name {
-            Some(name) => write!(f, "{mac} on {name}, from {source_mac}"),
-            None => write!(f, "{mac} on interface {interface}, which is gone, from {source_mac}"),
+            Some(name) => write!(f, "{mac} on {name}, from {source_mac}")?,
+            None => write!(f, "{mac} on interface {interface}, which is gone, from {source_mac}")?,
         }
+        vlan.map_or(Ok(()), |vlan| write!(f, ", on VLAN {vlan}"))
     }
 }

@@ -56,7 +56,7 @@ pub fn store_header<P: Packet>(packet: &mut P, hop: &NextHop, ether_type: u16) -
     if hop.vlan == 0 {
         return packet.store(ETHER_TYPE, ether_type.to_be_bytes());
     }
-    let tag = u64::from(VLAN) << 32 | u64::from(hop.vlan) << 16 | u64::from(ether_type);
-    let [_, _, a, b, c, d, e, f] = tag.to_be_bytes();
-    packet.store(ETHER_TYPE, [a, b, c, d, e, f])
+    let tag = u32::from(VLAN) << 16 | u32::from(hop.vlan);
+    packet.store(ETHER_TYPE, tag.to_be_bytes())?;
+    packet.store(ETHER_TYPE + TAG_LENGTH, ether_type.to_be_bytes())
 }

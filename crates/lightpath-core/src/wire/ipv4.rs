@@ -66,11 +66,11 @@ impl Header {
         self.word(1) & 0x3fff != 0
     }
 
-    /// Whether this is the first part of a datagram, or all of it: the offset is 0.
+    /// Where this part of a datagram begins, in units of eight bytes; 0 is the first part, or all of it.
     #[inline(always)]
     #[must_use]
-    pub const fn is_first(&self) -> bool {
-        self.word(1) & 0x1fff == 0
+    pub const fn fragment_offset(&self) -> u16 {
+        self.word(1) as u16 & 0x1fff
     }
 
     /// Whether routers must not fragment it.

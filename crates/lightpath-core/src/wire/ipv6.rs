@@ -119,11 +119,11 @@ impl Fragment {
         (self.0 >> 56) as u8
     }
 
-    /// Whether this is the first part of a datagram, or all of it: the offset is 0.
+    /// Where this part of a datagram begins, in units of eight bytes; 0 is the first part, or all of it.
     #[inline(always)]
     #[must_use]
-    pub const fn is_first(self) -> bool {
-        self.0 >> 35 & 0x1fff == 0
+    pub const fn offset(self) -> u16 {
+        (self.0 >> 35) as u16 & 0x1fff
     }
 
     /// Whether this is all of the datagram (RFC 6946).

@@ -12,7 +12,7 @@ use lightpath_abi::{Address, BackendNumber, NextHop, ServiceIndex};
 use lightpath_control::reconcile::Reconciler;
 use lightpath_core::host::HostTables;
 use lightpath_core::{
-    Direction, Drop, Egress, Forwarding, Frame, Reject, SlicePacket, Tables, Verdict, forward, parse,
+    Direction, Drop, Forwarding, Frame, Reject, Reply, SlicePacket, Tables, Verdict, forward, parse_part,
 };
 use nix::net::if_::if_indextoname;
 
@@ -48,11 +48,12 @@ impl Snapshot<'_> {
         // What a capture left out is payload, which the packet path does not read.
         let mut before = known.clone();
         before.resize(known.len().max((*length).min(LONGEST)), 0);
-        let mut after = before.clone();
-        let mut watched = WatchedPacket::new(&mut after);
-        let verdict = forward(&mut watched, &ReadOnly(self.tables), self.tables);
+        let mut watched = WatchedPacket::new(&before);
+        let tables = ReadOnly(self.tables);
+        let verdict = forward(&mut watched, &tables, self.tables);
         let reach = watched.reach();
-        let parsed = parse(&SlicePacket(&mut before), self.tables.parameters().features);
+        let mut after = watched.bytes().to_vec();
+        let parsed = parse_part(&SlicePacket(&mut before), self.tables.parameters().features);
 
         let mut summary = headers::summary(&before);
         if known.len() < before.len() {
@@ -64,20 +65,22 @@ impl Snapshot<'_> {
         let mut explanation = Explanation { summary, ..self.verdict(verdict, parsed, &before) };
         if explanation.verdict == "forward" {
             explanation.changes = headers::changes(&before, *has_link, &after);
-            after.truncate(known.len() + after.len() - before.len());
+            after.truncate((known.len() + after.len()).saturating_sub(before.len()));
             explanation.packet = Some(Hex(after));
         }
         explanation
     }
 
     /// The one place where verdicts become words.
-    fn verdict(&self, verdict: Verdict, parsed: Result<Frame, Reject>, packet: &[u8]) -> Explanation {
+    fn verdict(&self, verdict: Verdict<'_>, parsed: Result<Frame, Reject>, packet: &[u8]) -> Explanation {
         match verdict {
             Verdict::Pass => {
                 Explanation { because: words::passed(parsed, packet, self.tables), ..empty("pass") }
             }
             Verdict::Drop(drop) => self.dropped(drop, parsed.ok()),
             Verdict::Forward(forwarding) => self.forwarded(&forwarding, parsed.ok()),
+            Verdict::Reply(reply) => self.replied(reply, parsed.ok()),
+            Verdict::Defer => unreachable!("the whole path was run, the slow part too"),
         }
     }
 
@@ -94,14 +97,33 @@ impl Snapshot<'_> {
         }
     }
 
+    /// What is answered, and why.
+    fn replied(&self, reply: Reply, frame: Option<Frame>) -> Explanation {
+        let because = words::replied(reply.kind);
+        let because = match reply.reason {
+            Some(reason) => format!("{because}, because {}: {}", reason.name(), words::dropped(reason)),
+            None => because,
+        };
+        let explanation = Explanation {
+            because,
+            reason: reply.reason.map(|reason| reason.name().to_owned()),
+            service: self.service(reply.service),
+            ..empty("reply")
+        };
+        match frame.and_then(|frame| Placed::of(&frame, self.tables)) {
+            Some(placed) => self.placed(explanation, &placed),
+            None => explanation,
+        }
+    }
+
     /// What is forwarded has a frame.
-    fn forwarded(&self, forwarding: &Forwarding, frame: Option<Frame>) -> Explanation {
+    fn forwarded(&self, forwarding: &Forwarding<'_>, frame: Option<Frame>) -> Explanation {
         let Forwarding { direction, backend, service, rewrite, egress } = *forwarding;
         let explanation = Explanation {
             service: self.service(service),
             backend: self.backend(backend),
-            rewrite: Some(words::rewrite(rewrite)),
-            next_hop: next_hop(egress),
+            rewrite: Some(words::rewrite(&rewrite, frame.as_ref())),
+            next_hop: egress.hop().map(next_hop),
             ..empty("forward")
         };
         let Some(frame) = frame else {
@@ -109,7 +131,7 @@ impl Snapshot<'_> {
         };
         match (direction, Placed::of(&frame, self.tables)) {
             (Direction::ToClient, _) => {
-                Explanation { because: words::reply(&frame, rewrite, egress), ..explanation }
+                Explanation { because: words::reply(&frame, &rewrite, &egress), ..explanation }
             }
             (Direction::ToBackend, None) => explanation,
             (Direction::ToBackend, Some(placed)) => {
@@ -148,15 +170,13 @@ impl Snapshot<'_> {
     }
 }
 
-fn next_hop(egress: Egress) -> Option<NextHopExplanation> {
-    match egress {
-        Egress::Link(NextHop { mac, source_mac, interface }) => Some(NextHopExplanation {
-            interface,
-            name: if_indextoname(interface).ok().and_then(|name| name.into_string().ok()),
-            mac: headers::mac(mac),
-            source_mac: headers::mac(source_mac),
-        }),
-        Egress::Kernel => None,
+fn next_hop(hop: &NextHop) -> NextHopExplanation {
+    NextHopExplanation {
+        interface: hop.interface,
+        name: if_indextoname(hop.interface).ok().and_then(|name| name.into_string().ok()),
+        vlan: (hop.vlan != 0).then_some(hop.vlan),
+        mac: headers::mac(hop.mac),
+        source_mac: headers::mac(hop.source_mac),
     }
 }
 

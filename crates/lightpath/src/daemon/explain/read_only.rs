@@ -3,11 +3,11 @@
 
 use std::cell::Cell;
 
-use lightpath_abi::{Backend, BackendNumber, Entry, Flow, FlowTable, ServiceIndex, Slot};
+use lightpath_abi::{Backend, BackendNumber, Entry, Flow, FlowTable, ServiceIndex, Slot, Source};
 use lightpath_core::directory::{RangeQuery, search_ranges};
-use lightpath_core::host::HostTables;
+use lightpath_core::host::{Buffer, HostTables};
 use lightpath_core::{
-    Counters, Direction, OutOfBounds, Packet, Parameters, Reason, Sighting, SlicePacket, Tables, follow,
+    Counters, Direction, OutOfBounds, Packet, Parameters, Reason, ReplyKind, Sighting, Tables, follow,
 };
 
 /// Tables in which no flow is remembered and nothing is counted: every packet is answered as if it were the next to come.
@@ -35,6 +35,10 @@ impl Tables for ReadOnly<'_> {
         self.0.backend(number)
     }
 
+    fn source(&self, index: u32) -> Option<&Source> {
+        self.0.source(index)
+    }
+
     fn now(&self) -> u32 {
         self.0.now()
     }
@@ -58,18 +62,27 @@ impl Counters for ReadOnly<'_> {
     fn forwarded(&self, _: Direction, _: BackendNumber, _: usize) {}
 
     fn dropped(&self, _: Reason, _: ServiceIndex) {}
+
+    fn replied(&self, _: ReplyKind) {}
 }
 
 /// A packet in ordinary memory that notes how far into it was read.
 #[derive(Debug)]
-pub(super) struct WatchedPacket<'a> {
-    packet: SlicePacket<'a>,
+pub(super) struct WatchedPacket {
+    packet: Buffer,
+    /// Where its first byte was when it came, seen from where it is now.
+    front: isize,
     reach: Cell<usize>,
 }
 
-impl<'a> WatchedPacket<'a> {
-    pub(super) fn new(bytes: &'a mut [u8]) -> Self {
-        Self { packet: SlicePacket(bytes), reach: Cell::new(0) }
+impl WatchedPacket {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self { packet: Buffer::new(bytes), front: 0, reach: Cell::new(0) }
+    }
+
+    /// The packet as it is now.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.packet.bytes()
     }
 
     /// Bytes from the first to the last that was read.
@@ -78,18 +91,39 @@ impl<'a> WatchedPacket<'a> {
     }
 }
 
-impl Packet for WatchedPacket<'_> {
+impl Packet for WatchedPacket {
     fn len(&self) -> usize {
         self.packet.len()
     }
 
     fn load<const N: usize>(&self, offset: usize) -> Result<[u8; N], OutOfBounds> {
         let bytes = self.packet.load(offset)?;
-        self.reach.set(self.reach.get().max(offset + N));
+        let reached = (offset + N).saturating_add_signed(-self.front);
+        self.reach.set(self.reach.get().max(reached));
         Ok(bytes)
     }
 
     fn store<const N: usize>(&mut self, offset: usize, bytes: [u8; N]) -> Result<(), OutOfBounds> {
         self.packet.store(offset, bytes)
+    }
+
+    fn total_length(&self) -> usize {
+        self.packet.total_length()
+    }
+
+    fn push(&mut self, bytes: usize) -> Result<(), OutOfBounds> {
+        self.packet.push(bytes)?;
+        self.front = self.front.saturating_add_unsigned(bytes);
+        Ok(())
+    }
+
+    fn pull(&mut self, bytes: usize) -> Result<(), OutOfBounds> {
+        self.packet.pull(bytes)?;
+        self.front = self.front.saturating_sub_unsigned(bytes);
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: usize) -> Result<(), OutOfBounds> {
+        self.packet.truncate(length)
     }
 }

@@ -3,8 +3,8 @@
 use lightpath_abi::{Features, Tag};
 use lightpath_core::directory::find;
 use lightpath_core::host::HostTables;
-use lightpath_core::wire::{TCP, ethernet};
-use lightpath_core::{Egress, Frame, Reason, Reject, Rewrite, Tables};
+use lightpath_core::wire::{TCP, ethernet, udp};
+use lightpath_core::{Egress, Frame, Reason, Reject, ReplyKind, Rewrite, Tables};
 
 use super::socket;
 
@@ -22,6 +22,8 @@ pub(super) fn passed(parsed: Result<Frame, Reject>, packet: &[u8], tables: &Host
         Err(Reject::Malformed(reason)) => {
             format!("it is not sent to a VIP; to one it would be dropped as {}", reason.name())
         }
+        Err(Reject::Icmp) => "it is ICMP about nothing that is balanced".to_owned(),
+        Err(Reject::Fragment) => "it is a fragment of nothing that is balanced".to_owned(),
         Err(Reject::Foreign) => foreign(packet, tables.parameters().features).to_owned(),
     };
     format!("{because}; the kernel gets it untouched")
@@ -54,14 +56,20 @@ pub(super) const fn dropped(reason: Reason) -> &'static str {
         }
         Reason::ExtensionHeader => "its IPv6 extension headers cannot be walked past, or are too many",
         Reason::Fragment => {
-            "it is a fragment, which does not say to which flow it belongs; the sender should send smaller packets"
+            "it is a fragment whose datagram's first fragment was not seen, and only that one says to which flow it belongs"
         }
         Reason::TtlExpired => "its TTL allows no further hop; it may be going in circles",
         Reason::NoBackend => "no backend of the service takes new flows; `lightpath status` says why",
         Reason::StaleSlot => "the tables are just being changed; ask again",
         Reason::NoNextHop => "packets cannot be sent to its backend; `lightpath status` says why",
         Reason::NoRoute => "this node's routes forbid to send it on to the client; see `ip route get`",
-        Reason::TooBig => "it is bigger than the MTU of the route to the client",
+        Reason::TooBig => "it is bigger than its way on takes",
+        Reason::NoService => {
+            "no service of the VIP has its port, and the VIP is no address of this node, whose kernel could answer"
+        }
+        Reason::NoSource => {
+            "this node has no address of the backend's family to send from; give one in `tunnel_sources`"
+        }
         Reason::ForwardingOff => {
             "this node does not forward packets, so a backend's reply cannot leave it; set net.ipv4.ip_forward=1"
         }
@@ -70,21 +78,49 @@ pub(super) const fn dropped(reason: Reason) -> &'static str {
 }
 
 /// What is done to a packet's headers.
-pub(super) fn rewrite(rewrite: Rewrite) -> String {
-    match rewrite {
-        Rewrite::None => "MAC addresses and TTL only".to_owned(),
-        Rewrite::Destination { address, port } => format!("destination becomes {}", socket(address, port)),
-        Rewrite::Source { address, port } => format!("source becomes {}", socket(address, port)),
+pub(super) fn rewrite(rewrite: &Rewrite<'_>, frame: Option<&Frame>) -> String {
+    let endpoints = frame.map(|frame| rewrite.endpoints(frame));
+    match (rewrite, endpoints) {
+        (Rewrite::None, _) => "MAC addresses and TTL only".to_owned(),
+        (Rewrite::Destination(_), Some(new)) => {
+            format!("destination becomes {}", socket(new.destination, new.destination_port))
+        }
+        (Rewrite::Destination(backend), None) => format!("destination becomes {}", backend.address),
+        (Rewrite::Source(_), Some(new)) => {
+            format!("source becomes {}", socket(new.source, new.source_port))
+        }
+        (Rewrite::Source(reply), None) => format!("source becomes {}", reply.vip),
+        (Rewrite::Encapsulate(outer), _) => {
+            let (source, destination) = (outer.source(), outer.backend.address);
+            if outer.gue {
+                let port = outer.hash.source_port();
+                format!("in GUE from {} to {}", socket(source, port), socket(destination, udp::GUE))
+            } else {
+                format!("in IP from {source} to {destination}")
+            }
+        }
+    }
+}
+
+/// What is answered.
+pub(super) fn replied(kind: ReplyKind) -> String {
+    match kind {
+        ReplyKind::Echo => "answered with an echo reply".to_owned(),
+        ReplyKind::Reset => "answered with a TCP reset".to_owned(),
+        ReplyKind::Unreachable => "answered with ICMP port unreachable".to_owned(),
+        ReplyKind::TooBig { mtu } => {
+            format!("answered with ICMP fragmentation needed (ICMPv6 packet too big), MTU {mtu}")
+        }
     }
 }
 
 /// Where a backend's reply goes.
-pub(super) fn reply(frame: &Frame, rewrite: Rewrite, egress: Egress) -> String {
+pub(super) fn reply(frame: &Frame, rewrite: &Rewrite<'_>, egress: &Egress<'_>) -> String {
     match (egress, rewrite) {
-        (Egress::Link(_), _) => "a reply of a backend".to_owned(),
-        (Egress::Kernel, Rewrite::Source { address, .. }) => format!(
-            "a reply of a backend, which goes where this node's routes lead: `ip route get {} from {address}`",
-            frame.destination
+        (Egress::Backend(_) | Egress::Routed(_), _) => "a reply of a backend".to_owned(),
+        (Egress::Kernel, Rewrite::Source(reply)) => format!(
+            "a reply of a backend, which goes where this node's routes lead: `ip route get {} from {}`",
+            frame.destination, reply.vip
         ),
         (Egress::Kernel, _) => "a reply of a backend, which goes where this node's routes lead".to_owned(),
     }

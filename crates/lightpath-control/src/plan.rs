@@ -91,7 +91,7 @@ fn tags(role: Role, protocol: Protocol, ports: Ports) -> Vec<Tag> {
 
 /// The line that says that an address is a VIP, whatever its services.
 pub(crate) fn vip_entry(vip: IpAddr) -> Entry {
-    Entry { address: Address::from(vip), tag: Tag::VIP, ..Entry::default() }
+    Entry { address: Address::from(vip), tag: Tag::VIP, local: 1, ..Entry::default() }
 }
 
 /// The lines of a service: one for each of its port prefixes, and those by which `nat` replies are known.

@@ -6,17 +6,22 @@ use crate::directory::{find, may_be_vip, may_reply, search};
 use crate::tunnel::outer;
 use crate::wire::TCP;
 use crate::{
-    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Reason, Reply, ReplyKind, Rewrite, Route,
-    RouteQuery, Routes, Sighting, Tables, Verdict,
+    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reply, ReplyKind, Rewrite, Route,
+    RouteQuery, Routes, Sighting, Tables, Verdict, quic,
 };
 
-/// What becomes of a well-formed packet.
+/// What becomes of a well-formed packet. Of the packet itself only what few services look at is read.
 #[inline(always)]
-pub fn decide<'a, T: Tables, R: Routes>(frame: &Frame, tables: &'a T, routes: &R) -> Verdict<'a> {
+pub fn decide<'a, P: Packet, T: Tables, R: Routes>(
+    frame: &Frame,
+    packet: &P,
+    tables: &'a T,
+    routes: &R,
+) -> Verdict<'a> {
     if may_be_vip(tables, frame.destination) {
         let (address, port) = (frame.destination, frame.destination_port);
         if let Some(service) = search(tables, Role::Service, address, frame.protocol, port) {
-            return to_backend(frame, service, tables);
+            return to_backend(frame, packet, service, tables);
         }
         if is_nobodys_port(address, tables) {
             return Verdict::Drop(Drop { reason: Reason::NoService, service: 0 });
@@ -61,16 +66,26 @@ pub fn placement<T: Tables>(frame: &Frame, service: &Entry, tables: &T) -> Place
 
 /// A client's packet goes to the backend that its slot names.
 #[inline(always)]
-fn to_backend<'a, T: Tables>(frame: &Frame, service: &Entry, tables: &'a T) -> Verdict<'a> {
+fn to_backend<'a, P: Packet, T: Tables>(
+    frame: &Frame,
+    packet: &P,
+    service: &Entry,
+    tables: &'a T,
+) -> Verdict<'a> {
     let drop = |reason| Verdict::Drop(Drop { reason, service: service.service });
     let placement = placement(frame, service, tables);
     let Some(slot) = tables.slot(placement.index) else {
         return drop(Reason::StaleSlot);
     };
-    let number = if slot.previous == 0 {
-        slot.current
+    let connection = if tables.parameters().features.has(Features::QUIC) && service.server_id_length != 0 {
+        quic::backend(frame, packet, service, tables)
     } else {
-        tables.follow(&Sighting::new(frame, placement, slot, service))
+        None
+    };
+    let number = match connection {
+        Some(number) => number,
+        None if slot.previous == 0 => slot.current,
+        None => tables.follow(&Sighting::new(frame, placement, slot, service)),
     };
     if number == 0 {
         return refuse(frame, service);

@@ -21,7 +21,8 @@ pub fn fast_path<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
     routes: &R,
     finish: &impl Fn(Verdict<'a>) -> O,
 ) -> O {
-    let link = parse::link(packet, tables.parameters().features);
+    let features = tables.parameters().features;
+    let link = parse::link(packet, features);
     match link {
         Link::Ipv4(offset) => {
             carry_on(parse::ipv4::<false, P>(packet, offset), link, packet, tables, routes, finish)
@@ -48,7 +49,7 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
             return end(decide_rejected(reject, link, packet, tables), packet.len(), tables, finish);
         }
     };
-    match decide(&frame, tables, routes) {
+    match decide(&frame, packet, tables, routes) {
         Verdict::Forward(forwarding) => send(forwarding, &frame, packet, tables, finish),
         Verdict::Reply(_) => finish(Verdict::Defer),
         verdict => end(verdict, packet.len(), tables, finish),

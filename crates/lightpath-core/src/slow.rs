@@ -18,7 +18,8 @@ pub fn slow_path<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
     routes: &R,
     finish: &impl Fn(Verdict<'a>) -> O,
 ) -> O {
-    match parse::link(packet, tables.parameters().features) {
+    let features = tables.parameters().features;
+    match parse::link(packet, features) {
         Link::Ipv4(offset) => {
             carry_on(parse::ipv4::<true, P>(packet, offset), packet, tables, routes, finish)
         }
@@ -56,7 +57,7 @@ fn datagram<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
         let dropped = Drop { reason: Reason::Fragment, service: 0 };
         return end(Verdict::Drop(dropped), packet.len(), tables, finish);
     }
-    match decide(frame, tables, routes) {
+    match decide(frame, packet, tables, routes) {
         Verdict::Forward(forwarding) => {
             if frame.part == Part::First {
                 fragments::remember(frame, tables);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use lightpath_abi::Features;
-use lightpath_core::host::HostTables;
+use lightpath_core::host::{Buffer, HostTables};
 use lightpath_core::wire::{UDP, ethernet};
 use lightpath_core::{Forwarding, Frame, Part, Rewrite, SlicePacket, Verdict, decide, parse, parse_part};
 use lightpath_testkit::cases::{contents, run_on_host};
@@ -27,7 +27,7 @@ proptest! {
         let node = Node::default();
         let contents = contents(&node);
         for packet in Packets::new(seed).take(20) {
-            does_no_harm(&packet, &node, &mut contents.host_tables());
+            does_no_harm(&packet, &node, &contents.host_tables());
         }
     }
 
@@ -43,7 +43,7 @@ proptest! {
         let contents = contents(&node);
         let packet = Packets::new(seed).well_formed().payload(b"").build();
         for length in 0..packet.len() {
-            does_no_harm(&packet[..length], &node, &mut contents.host_tables());
+            does_no_harm(&packet[..length], &node, &contents.host_tables());
         }
     }
 
@@ -70,7 +70,7 @@ proptest! {
                 let packet = tcp(&source, "203.0.113.10:80").ttl(ttl).payload(&noise).ip_options(&vec![1; usize::from(port % 5) * 4]);
                 let flow = if sticky { 0 } else { *port };
                 for (tables, packet) in [(&alone, packet.clone()), (&beside, packet.vlan(5))] {
-                    let Verdict::Forward(forwarding) = decide(&frame(&packet.build()), tables, tables) else {
+                    let Verdict::Forward(forwarding) = decide(&frame(&packet.build()), &Buffer::new(&packet.build()), tables, tables) else {
                         panic!("a packet to a service with backends");
                     };
                     let first = *backends.entry(flow).or_insert(forwarding.backend);

@@ -6,6 +6,7 @@ mod dropped;
 mod forwarded;
 mod fragments;
 mod passed;
+mod quic;
 mod replies;
 mod services;
 mod tunnels;
@@ -183,6 +184,7 @@ pub fn cases(node: &Node) -> Vec<Case> {
         passed::cases(),
         tunnels::cases(),
         fragments::cases(),
+        quic::cases(),
     ]
     .concat();
     rows.into_iter().map(|row| row.with_interfaces_of(node)).collect()

@@ -8,7 +8,7 @@ use lightpath_abi::{
 };
 use lightpath_core::host::{HostTables, Image};
 use lightpath_core::wire::{TCP, UDP};
-use lightpath_core::{HashKey, Parameters};
+use lightpath_core::{HashKey, Parameters, server_id, server_id_line};
 
 use crate::{Ports, Prefix};
 
@@ -52,6 +52,9 @@ pub struct Service {
     refuses: bool,
     local: bool,
     source: Option<u16>,
+    /// Length of server IDs and their configuration.
+    quic: Option<(u8, u8)>,
+    server_ids: Vec<&'static [u8]>,
     backends: Vec<(Address, u16, NextHop)>,
     slots: Option<Vec<usize>>,
 }
@@ -81,6 +84,8 @@ pub fn service(name: &str, vip: &str, ports: impl Into<Ports>) -> Service {
         refuses: false,
         local: true,
         source: None,
+        quic: None,
+        server_ids: Vec::new(),
         backends: Vec::new(),
         slots: None,
     }
@@ -124,6 +129,15 @@ impl Service {
     pub fn from_source(mut self, source: u16) -> Self {
         self.source = Some(source);
         self
+    }
+
+    /// QUIC, with backends found by server IDs, in the order of the backends, that are valid under this configuration.
+    #[must_use]
+    pub fn quic(mut self, config_id: u8, server_ids: &[&'static [u8]]) -> Self {
+        let length = server_ids.first().map_or(0, |id| id.len());
+        self.quic = Some((u8::try_from(length).expect("at most 15 bytes"), config_id));
+        self.server_ids = server_ids.to_vec();
+        self.udp()
     }
 
     /// What no backend can take is refused instead of dropped.
@@ -192,8 +206,9 @@ impl Service {
             Forward::Gue => Features::GUE,
             Forward::FullNat => Features::FULLNAT,
         };
+        let quic = if self.quic.is_some() { Features::QUIC } else { Features::default() };
         let sticky = if self.sticky { Features::STICKY } else { Features::default() };
-        family | forward | sticky | if single { Features::default() } else { Features::PORT_RANGES }
+        family | forward | quic | sticky | if single { Features::default() } else { Features::PORT_RANGES }
     }
 
     fn entries(&self, service: ServiceIndex) -> impl Iterator<Item = Entry> {
@@ -204,6 +219,8 @@ impl Service {
             forward: self.forward as u8,
             sticky: self.sticky.into(),
             refuses: self.refuses.into(),
+            server_id_length: self.quic.map_or(0, |(length, _)| length),
+            config_id: self.quic.map_or(0, |(_, config_id)| config_id),
             ..Entry::default()
         })
     }
@@ -292,7 +309,10 @@ impl Setup {
                 image.entries.push(vip);
             }
             image.slots.insert(index, service.numbered_slots(next));
-            for (address, port, hop) in &service.backends {
+            for (place, (address, port, hop)) in service.backends.iter().enumerate() {
+                if let Some(id) = service.server_ids.get(place) {
+                    image.entries.push(server_id_line(server_id(id), index, next));
+                }
                 if service.forward == Forward::Nat {
                     image.entries.extend(service.replies(index, next, *address, *port));
                 }

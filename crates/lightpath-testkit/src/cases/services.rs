@@ -38,7 +38,10 @@ pub fn contents(node: &Node) -> Contents {
         .with(spread("spread", vip, 93, node))
         .with(spread("sticky", vip, 94, node).sticky())
         .with(spread("sticky-datagrams", vip, 94, node).udp().dsr().sticky());
-    let setup = super::tunnels::services(node).into_iter().fold(setup, Setup::with);
+    let setup = [super::tunnels::services(node), super::quic::services(node)]
+        .concat()
+        .into_iter()
+        .fold(setup, Setup::with);
     let mut contents = setup.contents();
     // As if the service's old backend number had been given to another service already.
     let (web, stale) = (contents.service("web"), contents.service("stale"));
@@ -46,6 +49,13 @@ pub fn contents(node: &Node) -> Contents {
         if backend.service == stale {
             backend.service = web;
         }
+    }
+    // As if the last backend of the service had failed.
+    let quic = contents.service("quic");
+    if let Some(last) =
+        contents.image.backends.values_mut().filter(|backend| backend.service == quic).next_back()
+    {
+        last.serving = 0;
     }
     contents
 }

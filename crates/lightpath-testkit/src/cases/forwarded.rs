@@ -107,6 +107,7 @@ pub(super) fn cases() -> Vec<Case> {
     rows.extend(hops());
     rows.extend(ports());
     rows.extend(vlans());
+    rows.extend(jumbo_frames());
     rows
 }
 
@@ -136,6 +137,16 @@ fn hops() -> Vec<Case> {
         Case::send("the last hop but one", Action::Redirect, &received.clone().ttl(2), &sent.clone().ttl(1)),
         Case::send("the largest TTL", Action::Redirect, &received.ttl(255), &sent.ttl(254)),
     ]
+}
+
+/// Packets that the kernel keeps in several pieces.
+fn jumbo_frames() -> Vec<Case> {
+    let large: Vec<u8> = (0..8900_u32).map(|byte| byte.to_be_bytes()[3]).collect();
+    let nat = Path::nat("jumbo, nat", tcp(CLIENT4, "203.0.113.10:84"), &tcp(CLIENT4, "10.0.0.26:84"));
+    let dsr = Path::dsr("jumbo, dsr", udp(CLIENT6, "[2001:db8:a::10]:84"));
+    let tunnel = Path::dsr("jumbo, ipip", tcp(CLIENT4, "203.0.113.10:85"));
+    let tunnel = Path { sent: tunnel.sent.in_ip("10.0.0.1", "10.0.0.28"), ..tunnel };
+    [nat, dsr, tunnel].map(|path| path.with("a large frame", |packet| packet.payload(&large))).to_vec()
 }
 
 /// Backends on a VLAN.

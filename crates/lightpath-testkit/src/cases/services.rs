@@ -10,6 +10,7 @@ use crate::{Contents, Ports, Setup, service};
 pub fn contents(node: &Node) -> Contents {
     let (back, front) = (node.backend_hop(), node.client_hop());
     let unresolved = NextHop::default();
+    let wide = NextHop { mtu: 9200, ..back };
     let tagged = NextHop { vlan: 100, ..back };
     let vip = "203.0.113.10";
     let vip6 = "2001:db8:a::10";
@@ -32,6 +33,9 @@ pub fn contents(node: &Node) -> Contents {
         .with(service("dns6-vlan", vip6, 83).udp().backend("[fd00::23]:83", tagged))
         .with(service("sourceless", vip, 95).ipip().from_source(5).backend("10.0.0.24", back))
         .with(service("routed", "203.0.113.31", 80).routed().dsr().backend("10.0.0.25", back))
+        .with(service("jumbo", vip, 84).backend("10.0.0.26:84", wide))
+        .with(service("jumbo6", vip6, 84).udp().dsr().backend("fd00::27", wide))
+        .with(service("jumbo-tunnel", vip, 85).ipip().backend("10.0.0.28", wide))
         .with(service("empty", vip, 90).slots(&[0, 0, 0]))
         .with(service("unresolved", vip, 91).backend("10.0.0.20:91", unresolved))
         .with(service("stale", vip, 92).backend("10.0.0.21:92", back))

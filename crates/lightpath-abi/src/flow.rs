@@ -75,11 +75,13 @@ pub enum FlowTable {
     /// Fragmented datagrams whose first fragment was seen: the key is of addresses, protocol and identification, the detail both
     /// ports.
     Fragments,
+    /// Connections made straight to a `nat` backend's address, by way of this node.
+    Direct,
 }
 
 impl FlowTable {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 3] = [Self::Established, Self::HalfOpen, Self::Fragments];
+    pub const ALL: [Self; 4] = [Self::Established, Self::HalfOpen, Self::Fragments, Self::Direct];
 
     /// Places in the table; a power of two.
     #[must_use]
@@ -87,7 +89,7 @@ impl FlowTable {
         match self {
             Self::Established => 1 << 18,
             Self::HalfOpen => 1 << 14,
-            Self::Fragments => 1 << 12,
+            Self::Fragments | Self::Direct => 1 << 12,
         }
     }
 

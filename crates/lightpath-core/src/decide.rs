@@ -6,8 +6,8 @@ use crate::directory::{find, may_be_vip, may_reply, search};
 use crate::tunnel::outer;
 use crate::wire::TCP;
 use crate::{
-    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Reason, Reply, ReplyKind, Rewrite, Route,
-    RouteQuery, Routes, Sighting, Tables, Verdict, quic,
+    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Passing, Reason, Reply, ReplyKind, Rewrite,
+    Route, RouteQuery, Routes, Sighting, Tables, Verdict, direct, quic,
 };
 
 /// What becomes of a well-formed packet. Of the packet itself only what few services look at is read.
@@ -27,11 +27,16 @@ pub fn decide<'a, P: Packet, T: Tables, R: Routes>(
             return Verdict::Drop(Drop { reason: Reason::NoService, service: 0 });
         }
     }
-    if tables.parameters().features.has(Features::NAT)
-        && may_reply(tables, frame.source)
-        && let Some(reply) = search(tables, Role::Reply, frame.source, frame.protocol, frame.source_port)
-    {
-        return to_client(frame, reply, routes);
+    if tables.parameters().features.has(Features::NAT) {
+        if may_reply(tables, frame.source)
+            && let Some(reply) = search(tables, Role::Reply, frame.source, frame.protocol, frame.source_port)
+            && !direct::is_answered(frame, tables)
+        {
+            return to_client(frame, reply, routes);
+        }
+        if may_reply(tables, frame.destination) {
+            tables.notice(&Passing::new(frame, tables));
+        }
     }
     Verdict::Pass
 }

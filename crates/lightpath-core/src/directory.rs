@@ -11,7 +11,7 @@ use crate::Tables;
 use crate::hash::{HashKey, filter_bit};
 
 /// Bits of a port number: the prefix length that stands for a single port.
-const PORT_BITS: u32 = 16;
+pub(crate) const PORT_BITS: u32 = 16;
 
 /// The entry of an address, port and protocol in a role; of several, the one with the fewest ports.
 #[inline(always)]
@@ -35,9 +35,9 @@ pub fn search<T: Tables>(
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct RangeQuery {
-    address: Address,
+    pub(crate) address: Address,
     /// The tag of the single port.
-    tag: u64,
+    pub(crate) tag: u64,
 }
 
 impl RangeQuery {
@@ -76,7 +76,7 @@ pub fn find<T: Tables>(tables: &T, address: Address, tag: Tag) -> Option<&Entry>
 
 /// The position of the entry of an address and tag.
 #[inline(always)]
-fn position<T: Tables>(tables: &T, address: Address, tag: Tag) -> Option<u32> {
+pub(crate) fn position<T: Tables>(tables: &T, address: Address, tag: Tag) -> Option<u32> {
     let [first, beside_first, second, beside_second] = lines(tables, address, tag);
     let at = |position| {
         tables.entry(position).filter(|entry| entry.tag == tag && entry.address == address).map(|_| position)

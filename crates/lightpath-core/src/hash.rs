@@ -73,6 +73,20 @@ impl FlowHash {
         Self(key.finish(key.absorb(hash, ports)))
     }
 
+    /// The hash of the flow whose packets go the other way.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_reverse(key: HashKey, frame: &Frame) -> Self {
+        let reverse = Frame {
+            source: frame.destination,
+            destination: frame.source,
+            source_port: frame.destination_port,
+            destination_port: frame.source_port,
+            ..*frame
+        };
+        Self::of_flow(key, &reverse)
+    }
+
     /// The hash of what all fragments of a datagram share.
     #[inline(always)]
     #[must_use]

@@ -3,7 +3,7 @@ use lightpath_abi::{
 };
 
 use crate::directory::RangeQuery;
-use crate::{HashKey, Reason, Sighting};
+use crate::{HashKey, Passing, Reason, Sighting};
 
 /// What the packet path looks up. In the kernel these are BPF maps, elsewhere plain collections.
 pub trait Tables {
@@ -33,6 +33,18 @@ pub trait Tables {
 
     /// Puts a flow into a place of a flow table.
     fn remember(&self, table: FlowTable, place: u32, flow: Flow);
+
+    /// Whether connections made straight to backends are remembered.
+    fn has_direct(&self) -> bool;
+
+    /// From now on some are.
+    fn set_direct(&self);
+
+    /// [`notice`](crate::notice) over these tables, a function of its own in the BPF program.
+    fn notice(&self, packet: &Passing);
+
+    /// [`is_noticed`](crate::is_noticed) over these tables, likewise.
+    fn is_noticed(&self, key: u64) -> bool;
 
     /// [`search_ranges`](crate::directory::search_ranges) over these tables. The BPF program makes it a function of its own.
     fn search_ranges(&self, query: &RangeQuery) -> Option<u32>;

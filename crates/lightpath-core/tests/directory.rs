@@ -13,7 +13,7 @@ use lightpath_core::directory::{
     Full, Lines, RangeQuery, filter_place, find, insert, may_be_vip, may_reply, remove, search, search_ranges,
 };
 use lightpath_core::wire::{TCP, UDP};
-use lightpath_core::{HashKey, Parameters, Sighting, Tables};
+use lightpath_core::{HashKey, Parameters, Passing, Sighting, Tables};
 use proptest::prelude::*;
 
 type Key = (Address, Tag);
@@ -117,6 +117,18 @@ impl Tables for Watched {
     }
 
     fn remember(&self, _: FlowTable, _: u32, _: Flow) {}
+
+    fn has_direct(&self) -> bool {
+        false
+    }
+
+    fn set_direct(&self) {}
+
+    fn notice(&self, _: &Passing) {}
+
+    fn is_noticed(&self, _: u64) -> bool {
+        false
+    }
 
     fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
         search_ranges(query, self)

@@ -32,7 +32,9 @@ impl Maps {
                 flows(FlowTable::Established)?,
                 flows(FlowTable::HalfOpen)?,
                 flows(FlowTable::Fragments)?,
+                flows(FlowTable::Direct)?,
             ],
+            direct: self.has_direct.read::<1>(0) != [0],
         });
         tables.now = monotonic_seconds();
         Ok(tables)

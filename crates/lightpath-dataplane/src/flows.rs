@@ -24,9 +24,11 @@ pub struct Motion {
 }
 
 /// Bytes that the flow tables take, whatever is in them.
-pub const FLOW_TABLE_BYTES: usize =
-    (FlowTable::Established.places() + FlowTable::HalfOpen.places() + FlowTable::Fragments.places()) as usize
-        * size_of::<Flow>();
+pub const FLOW_TABLE_BYTES: usize = (FlowTable::Established.places()
+    + FlowTable::HalfOpen.places()
+    + FlowTable::Fragments.places()
+    + FlowTable::Direct.places()) as usize
+    * size_of::<Flow>();
 
 impl Maps {
     /// Settles the slots that need their flow table no longer, and forgets the flows that are over.
@@ -49,7 +51,27 @@ impl Maps {
             let slot = read_slot(&slots, *index);
             write_slot(&slots, *index, Slot::settled(slot.current));
         }
+        self.settle_direct(now)?;
         Ok(Motion { moving_slots: moving.len() - settling.len(), flows: remembered.len() })
+    }
+
+    /// Forgets connections made straight to backends that are over, and says so when none is left: replies then pay for none.
+    fn settle_direct(&self, now: u32) -> Result<(), Error> {
+        if self.has_direct.read::<1>(0) == [0] {
+            return Ok(());
+        }
+        // One that comes now is noticed again with its next packet, or with the next settling.
+        self.has_direct.write(0, 0);
+        let table = self.flows(FlowTable::Direct)?;
+        for place in 0..FlowTable::Direct.places() {
+            let flow = read_flow(&table, place);
+            if is_fresh(&flow, now) {
+                self.has_direct.write(0, 1);
+            } else if flow.key != 0 {
+                forget(&table, place);
+            }
+        }
+        Ok(())
     }
 
     /// The slots that move, by their index in the array of all slots.

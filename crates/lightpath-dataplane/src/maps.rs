@@ -15,13 +15,15 @@ use crate::pins::{Generation, Pins};
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
-pub(crate) const PINNED: [&str; 12] = [
+pub(crate) const PINNED: [&str; 14] = [
     "FILTER",
     "DIRECTORY",
     SLOTS,
     FLOWS,
     HALF_OPEN,
     FRAGMENTS,
+    DIRECT,
+    HAS_DIRECT,
     SOURCES,
     "BACKENDS",
     "BACKEND_COUNTERS",
@@ -37,6 +39,8 @@ const SLOTS: &str = "SLOTS";
 const FLOWS: &str = "FLOWS";
 const HALF_OPEN: &str = "HALF_OPEN";
 const FRAGMENTS: &str = "FRAGMENTS";
+const DIRECT: &str = "DIRECT";
+const HAS_DIRECT: &str = "HAS_DIRECT";
 const SOURCES: &str = "SOURCES";
 
 /// Name of the map that describes the others; only user space reads it.
@@ -55,6 +59,8 @@ pub(crate) struct Maps {
     flows: MapData,
     half_open: MapData,
     fragments: MapData,
+    direct: MapData,
+    pub(crate) has_direct: Memory,
     pub(crate) sources: Memory,
     /// When slots began to move, as far as this process has seen it.
     pub(crate) moves: Moves,
@@ -83,6 +89,8 @@ impl Maps {
             flows: pinned(directory, FLOWS)?,
             half_open: pinned(directory, HALF_OPEN)?,
             fragments: pinned(directory, FRAGMENTS)?,
+            direct: pinned(directory, DIRECT)?,
+            has_direct: memory(HAS_DIRECT, 1, size_of::<u64>())?,
             sources: memory(SOURCES, capacity.sources, size_of::<Source>())?,
             moves: Moves::default(),
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
@@ -106,6 +114,7 @@ impl Maps {
             FlowTable::Established => (&self.flows, FLOWS),
             FlowTable::HalfOpen => (&self.half_open, HALF_OPEN),
             FlowTable::Fragments => (&self.fragments, FRAGMENTS),
+            FlowTable::Direct => (&self.direct, DIRECT),
         };
         mapped(map, name, table.places(), size_of::<Flow>())
     }

@@ -61,6 +61,14 @@ pub static HALF_OPEN: Array<Flow> = Array::with_max_entries(FlowTable::HalfOpen.
 #[map]
 pub static FRAGMENTS: Array<Flow> = Array::with_max_entries(FlowTable::Fragments.places(), MAPPABLE);
 
+/// Connections made straight to backends.
+#[map]
+pub static DIRECT: Array<Flow> = Array::with_max_entries(FlowTable::Direct.places(), MAPPABLE);
+
+/// Whether there are any in [`DIRECT`]: 1 from the first on.
+#[map]
+pub static HAS_DIRECT: Array<u64> = Array::with_max_entries(1, MAPPABLE);
+
 /// This node's own addresses that packets to backends may come from.
 #[map]
 pub static SOURCES: Array<Source> = Array::with_max_entries(1, MAPPABLE);

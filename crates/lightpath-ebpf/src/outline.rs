@@ -4,8 +4,8 @@
 //! callers (kernel commit 51c39bb1d5d1). So it takes a pointer that may be null and answers with a number.
 
 use lightpath_abi::BackendNumber;
-use lightpath_core::Sighting;
 use lightpath_core::directory::RangeQuery;
+use lightpath_core::{Passing, Sighting};
 
 use crate::tables::MapTables;
 
@@ -42,4 +42,35 @@ extern "C" fn lightpath_search_ranges(query: *const RangeQuery) -> u32 {
     query
         .and_then(|query| lightpath_core::directory::search_ranges(query, &MapTables))
         .map_or(0, |position| position + 1)
+}
+
+/// Remembers a connection made straight to a backend.
+#[inline(always)]
+pub fn notice(packet: &Passing) {
+    lightpath_notice(packet);
+}
+
+/// Always 0: the kernel wants an answer.
+#[unsafe(no_mangle)]
+#[inline(never)]
+#[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
+extern "C" fn lightpath_notice(packet: *const Passing) -> u32 {
+    // SAFETY: as above.
+    if let Some(packet) = unsafe { packet.as_ref() } {
+        lightpath_core::notice(packet, &MapTables);
+    }
+    0
+}
+
+/// Whether a connection made straight to a backend was remembered.
+#[inline(always)]
+pub fn is_noticed(key: u64) -> bool {
+    lightpath_is_noticed(key) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+#[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
+extern "C" fn lightpath_is_noticed(key: u64) -> u32 {
+    u32::from(lightpath_core::is_noticed(key, &MapTables))
 }

@@ -4,7 +4,9 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
 use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, ServiceIndex, Slot, Source};
 use lightpath_core::directory::RangeQuery;
-use lightpath_core::{Counters, Direction, HashKey, Parameters, Reason, ReplyKind, Sighting, Tables, count};
+use lightpath_core::{
+    Counters, Direction, HashKey, Parameters, Passing, Reason, ReplyKind, Sighting, Tables, count,
+};
 
 use crate::{maps, outline};
 
@@ -73,6 +75,32 @@ impl Tables for MapTables {
     }
 
     #[inline(always)]
+    fn has_direct(&self) -> bool {
+        maps::HAS_DIRECT.get(0).is_some_and(|there| *there != 0)
+    }
+
+    #[inline(always)]
+    fn set_direct(&self) {
+        if let Some(there) = maps::HAS_DIRECT.get_ptr_mut(0) {
+            // SAFETY: a value of the map, into which everybody stores the same.
+            #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+            unsafe {
+                *there = 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn notice(&self, packet: &Passing) {
+        outline::notice(packet);
+    }
+
+    #[inline(always)]
+    fn is_noticed(&self, key: u64) -> bool {
+        outline::is_noticed(key)
+    }
+
+    #[inline(always)]
     fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
         outline::search_ranges(query)
     }
@@ -89,6 +117,7 @@ fn flows(table: FlowTable) -> &'static Array<Flow> {
         FlowTable::Established => &maps::FLOWS,
         FlowTable::HalfOpen => &maps::HALF_OPEN,
         FlowTable::Fragments => &maps::FRAGMENTS,
+        FlowTable::Direct => &maps::DIRECT,
     }
 }
 

@@ -17,8 +17,8 @@ use lightpath_abi::{
 
 use crate::directory::{self, Full, Lines, RangeQuery, search_ranges};
 use crate::{
-    Counters, Direction, Parameters, Reason, ReplyKind, Route, RouteQuery, Routes, Sighting, Tables, count,
-    follow,
+    Counters, Direction, Parameters, Passing, Reason, ReplyKind, Route, RouteQuery, Routes, Sighting, Tables,
+    count, follow, is_noticed, notice,
 };
 pub use buffer::Buffer;
 pub use moves::{Moves, is_fresh};
@@ -60,6 +60,7 @@ pub struct HostTables {
     pub route: Cell<Route>,
     /// Seconds of the clock.
     pub now: u32,
+    direct: Cell<bool>,
     flows: RefCell<[Vec<Flow>; FlowTable::ALL.len()]>,
     counted: RefCell<Counted>,
 }
@@ -81,6 +82,8 @@ pub struct Contents {
     pub sources: Vec<Source>,
     /// The flow tables, in the order of `FlowTable::ALL`.
     pub flows: [Vec<Flow>; FlowTable::ALL.len()],
+    /// Whether connections made straight to backends are remembered.
+    pub direct: bool,
 }
 
 /// What the packet path counted.
@@ -110,6 +113,7 @@ impl HostTables {
             sources: sources.clone(),
             route: Cell::new(Route::NotForwarded),
             now: 0,
+            direct: Cell::new(false),
             flows: RefCell::new(FlowTable::ALL.map(|table| vec![Flow::default(); table.places() as usize])),
             counted: RefCell::default(),
         };
@@ -139,7 +143,7 @@ impl HostTables {
     /// A copy of tables that are in use, with the routing's answer and the time left open.
     #[must_use]
     pub fn copy(contents: Contents) -> Self {
-        let Contents { parameters, filter, directory, slots, backends, sources, flows } = contents;
+        let Contents { parameters, filter, directory, slots, backends, sources, flows, direct } = contents;
         Self {
             parameters,
             filter,
@@ -149,6 +153,7 @@ impl HostTables {
             sources,
             route: Cell::new(Route::Unresolved),
             now: 0,
+            direct: Cell::new(direct),
             flows: RefCell::new(flows),
             counted: RefCell::default(),
         }
@@ -260,6 +265,22 @@ impl Tables for HostTables {
         if let Some(there) = flows.get_mut(table as usize).and_then(|table| table.get_mut(place as usize)) {
             *there = flow;
         }
+    }
+
+    fn has_direct(&self) -> bool {
+        self.direct.get()
+    }
+
+    fn set_direct(&self) {
+        self.direct.set(true);
+    }
+
+    fn notice(&self, packet: &Passing) {
+        notice(packet, self);
+    }
+
+    fn is_noticed(&self, key: u64) -> bool {
+        is_noticed(key, self)
     }
 
     fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {

@@ -115,6 +115,11 @@ fn left_alone() -> Vec<Case> {
         pass("reply to the node itself, IPv6", tcp("[fd00::11]:8080", "[fd00::1]:4000")),
         pass("reply to where no route leads", tcp("10.0.0.11:8080", "198.18.0.1:4000")),
         pass("reply to where no route leads, IPv6", tcp("[fd00::11]:8080", "[2001:db8:ffff::1]:4000")),
+        // The first of a connection made straight to the backend, which the node only routes.
+        pass("reply of a connection straight to a backend", tcp("10.0.0.11:8080", "198.51.100.10:4321"))
+            .after(&tcp("198.51.100.10:4321", "10.0.0.11:8080").flags(SYN)),
+        pass("the same, IPv6", udp("[fd00::13]:5353", "[2001:db8:1::10]:4321"))
+            .after(&udp("[2001:db8:1::10]:4321", "[fd00::13]:5353")),
         pass("another port of a backend", tcp("10.0.0.11:22", CLIENT4)),
         pass("another protocol of a backend", udp("10.0.0.11:8080", CLIENT4)),
         pass("a port next to a range", udp("10.0.0.16:30007", CLIENT4)),

@@ -7,7 +7,8 @@ use lightpath_abi::{Backend, BackendNumber, Entry, Flow, FlowTable, ServiceIndex
 use lightpath_core::directory::{RangeQuery, search_ranges};
 use lightpath_core::host::{Buffer, HostTables};
 use lightpath_core::{
-    Counters, Direction, OutOfBounds, Packet, Parameters, Reason, ReplyKind, Sighting, Tables, follow,
+    Counters, Direction, OutOfBounds, Packet, Parameters, Passing, Reason, ReplyKind, Sighting, Tables,
+    follow,
 };
 
 /// Tables in which no flow is remembered and nothing is counted: every packet is answered as if it were the next to come.
@@ -48,6 +49,18 @@ impl Tables for ReadOnly<'_> {
     }
 
     fn remember(&self, _: FlowTable, _: u32, _: Flow) {}
+
+    fn has_direct(&self) -> bool {
+        self.0.has_direct()
+    }
+
+    fn set_direct(&self) {}
+
+    fn notice(&self, _: &Passing) {}
+
+    fn is_noticed(&self, key: u64) -> bool {
+        self.0.is_noticed(key)
+    }
 
     fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
         search_ranges(query, self)

@@ -3,6 +3,7 @@
 //! Nothing here knows how BPF maps are written. What is decided goes through [`reconcile::Dataplane`], a trait.
 
 pub mod config;
+pub mod difference;
 pub mod hops;
 pub mod host;
 pub mod maglev;
@@ -10,6 +11,7 @@ pub mod model;
 pub mod plan;
 pub mod reconcile;
 
+mod leaving;
 mod netlink;
 mod numbering;
 mod ports;

@@ -8,6 +8,7 @@ use lightpath_abi::{Address, Backend as BackendEntry, BackendNumber, NextHop, Se
 use lightpath_core::host::{Changes, Image};
 
 use crate::hops::{Hop, Reason};
+use crate::leaving::{self, Leaver};
 use crate::maglev::{self, Candidate};
 use crate::model::{Backend, Config, Service};
 use crate::numbering::{Exhausted, Numbering};
@@ -68,9 +69,13 @@ pub enum Condition {
 }
 
 /// Keeps the data plane as a configuration wants it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reconciler {
+    /// As it was given.
+    wanted: Config,
+    /// With the backends that are leaving.
     config: Config,
+    leaving: BTreeSet<Leaver>,
     numbering: Numbering,
     /// Who competed for the slots of each service when they were last applied.
     candidates: BTreeMap<ServiceIndex, Vec<Candidate>>,
@@ -82,14 +87,56 @@ impl Reconciler {
     #[must_use]
     pub fn new(config: Config, running: &Image) -> Self {
         Self {
+            wanted: config.clone(),
             config,
+            leaving: BTreeSet::new(),
             numbering: Numbering::of_running(running),
             candidates: BTreeMap::new(),
             states: Vec::new(),
         }
     }
 
-    /// The configuration.
+    /// Goes on with another configuration. Backends that it no longer has keep their flows for now.
+    pub fn configure(&mut self, config: Config) {
+        self.wanted = config.clone();
+        (self.config, self.leaving) = leaving::keep(&self.config, config);
+        // A table may have another size.
+        self.candidates.clear();
+    }
+
+    /// Lets go of the leaving backends whose numbers nothing refers to any more; whether there are any.
+    pub fn release(&mut self, in_use: &BTreeSet<BackendNumber>) -> bool {
+        let mut released = BTreeSet::new();
+        for (service, state) in self.config.services.iter().zip(&self.states) {
+            for (backend, state) in service.backends.iter().zip(&state.backends) {
+                let leaver = (service.name.clone(), backend.address, backend.port);
+                if self.leaving.contains(&leaver) && !in_use.contains(&state.number) {
+                    released.insert(leaver);
+                }
+            }
+        }
+        for service in &mut self.config.services {
+            service
+                .backends
+                .retain(|backend| !released.contains(&(service.name.clone(), backend.address, backend.port)));
+        }
+        self.leaving.retain(|leaver| !released.contains(leaver));
+        !released.is_empty()
+    }
+
+    /// The configuration as it was given.
+    #[must_use]
+    pub fn wanted(&self) -> &Config {
+        &self.wanted
+    }
+
+    /// Whether a backend is no longer configured and only keeps its flows.
+    #[must_use]
+    pub fn is_leaving(&self, service: &Service, backend: &Backend) -> bool {
+        self.leaving.contains(&(service.name.clone(), backend.address, backend.port))
+    }
+
+    /// The configuration that is applied: the one given, and the backends that are leaving.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config

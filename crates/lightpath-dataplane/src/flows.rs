@@ -15,12 +15,16 @@ use crate::slots::{read_slot, write_slot};
 const FLOW_WORDS: usize = size_of::<Flow>() / size_of::<u64>();
 
 /// What moves, and what is remembered for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Motion {
     /// Slots whose backend was changed while flows of an earlier one may live on.
     pub moving_slots: usize,
     /// Flows that are remembered because of them.
     pub flows: usize,
+    /// Those flows, by the backend they stay with.
+    pub flows_of: BTreeMap<BackendNumber, usize>,
+    /// The backends that any slot or remembered flow names.
+    pub in_use: BTreeSet<BackendNumber>,
 }
 
 /// Bytes that the flow tables take, whatever is in them.
@@ -52,7 +56,15 @@ impl Maps {
             write_slot(&slots, *index, Slot::settled(slot.current));
         }
         self.settle_direct(now)?;
-        Ok(Motion { moving_slots: moving.len() - settling.len(), flows: remembered.len() })
+        let mut flows_of = BTreeMap::new();
+        for flow in &remembered {
+            *flows_of.entry(flow.backend).or_default() += 1;
+        }
+        let mut in_use: BTreeSet<BackendNumber> = flows_of.keys().copied().collect();
+        for slot in self.used_slots(&slots).map(|(_, slot)| slot) {
+            in_use.extend([slot.current, slot.previous]);
+        }
+        Ok(Motion { moving_slots: moving.len() - settling.len(), flows: remembered.len(), flows_of, in_use })
     }
 
     /// Forgets connections made straight to backends that are over, and says so when none is left: replies then pay for none.
@@ -76,9 +88,14 @@ impl Maps {
 
     /// The slots that move, by their index in the array of all slots.
     fn moving(&self, slots: &Memory) -> BTreeMap<u32, Slot> {
-        let regions = self.regions();
-        let indices = regions.used.values().flat_map(|region| region.base()..region.base() + region.count());
-        indices.map(|index| (index, read_slot(slots, index))).filter(|(_, slot)| slot.previous != 0).collect()
+        self.used_slots(slots).filter(|(_, slot)| slot.previous != 0).collect()
+    }
+
+    /// The slots of all services, by their index in the array of all slots.
+    fn used_slots(&self, slots: &Memory) -> impl Iterator<Item = (u32, Slot)> {
+        let regions: Vec<_> = self.regions().used.into_values().collect();
+        let indices = regions.into_iter().flat_map(|region| region.base()..region.base() + region.count());
+        indices.map(|index| (index, read_slot(slots, index)))
     }
 
     /// Forgets the flows of backends, established or not.

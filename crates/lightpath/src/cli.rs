@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Check a configuration file and say everything that is wrong with it.
     #[command(after_help = "Example:\n  lightpath check -c lightpath.toml")]
     Check(ConfigFile),
+    /// Apply the daemon's configuration file as it is now: what is different, or nothing if it is wrong. SIGHUP does the same.
+    #[command(after_help = "Example:\n  lightpath reload")]
+    Reload,
     /// Show services, backends, rates and drops of the running daemon.
     #[command(after_help = "Example:\n  lightpath status --json | jq '.services[].backends[].state'")]
     Status,

@@ -14,6 +14,7 @@ mod hex;
 mod instance;
 mod logging;
 mod output;
+mod reloaded;
 mod root;
 mod status;
 mod take_off;

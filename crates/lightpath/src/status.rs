@@ -104,6 +104,8 @@ pub(crate) struct BackendStatus {
     pub(crate) cause: Option<String>,
     /// Its part of the service's slots, 0 to 1.
     pub(crate) share: f64,
+    /// Flows that are remembered to stay with it, while slots move.
+    pub(crate) flows: usize,
     /// Packets forwarded to it.
     pub(crate) packets: u64,
     /// Their bytes.

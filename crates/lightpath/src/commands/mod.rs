@@ -3,6 +3,7 @@
 mod check;
 mod detach;
 mod explain;
+mod reload;
 mod run;
 mod status;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Demo(options) => demo::run(options, cli.global.json),
         Command::Run(file) => run::run(&file.config, instance),
         Command::Check(file) => check::run(&file.config, cli.global.json),
+        Command::Reload => reload::run(&instance, cli.global.json),
         Command::Status => status::run(&instance, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),

@@ -23,6 +23,6 @@ pub(crate) fn run(file: &Path, instance: Instance) -> Result<ExitCode> {
     logging::start();
     // One thread: the daemon mostly waits, and every thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    runtime.block_on(daemon::run(config, instance))?;
+    runtime.block_on(daemon::run(config, file, instance))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,11 +7,13 @@ mod explain;
 mod host;
 mod interfaces;
 mod kernel;
+mod reload;
 mod report;
 mod server;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,22 +54,24 @@ const WAITING_QUESTIONS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Daemon {
     instance: Instance,
+    /// The configuration file, read again on a reload.
+    file: PathBuf,
     reconciler: Reconciler,
     kernel: Kernel,
     interfaces: Interfaces,
     host: Host,
     hops: watch::Receiver<Arc<Hops>>,
-    /// Backends are followed for as long as this is held.
-    _targets: watch::Sender<BTreeSet<IpAddr>>,
+    /// The backends whose next hops are followed.
+    targets: watch::Sender<BTreeSet<IpAddr>>,
     rates: Rates,
     motion: Motion,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
-pub(crate) async fn run(config: Config, instance: Instance) -> Result<()> {
+pub(crate) async fn run(config: Config, file: &Path, instance: Instance) -> Result<()> {
     let listener = server::listen(&instance.socket, &instance.name)?;
     let is_first = !instance.pins.exist();
-    let ended = match Daemon::start(config, instance.clone()).await {
+    let ended = match Daemon::start(config, file, instance.clone()).await {
         Ok(daemon) => daemon.serve(listener).await,
         Err(error) => {
             if is_first && instance.pins.exist() {
@@ -93,7 +97,7 @@ async fn take_back(instance: &Instance) {
 
 impl Daemon {
     /// Brings everything up: when this returns, packets are balanced.
-    async fn start(config: Config, instance: Instance) -> Result<Self> {
+    async fn start(config: Config, file: &Path, instance: Instance) -> Result<Self> {
         let node = config.node.clone();
         check_interfaces(&instance.pins, &node.interfaces)?;
         let mut host = Host::open(&instance.ledger)?;
@@ -135,7 +139,18 @@ impl Daemon {
             interfaces = ?node.interfaces,
             "balancing"
         );
-        Ok(Self { instance, reconciler, kernel, interfaces, host, hops, _targets: targets, rates, motion })
+        Ok(Self {
+            instance,
+            file: file.to_owned(),
+            reconciler,
+            kernel,
+            interfaces,
+            host,
+            hops,
+            targets,
+            rates,
+            motion,
+        })
     }
 
     /// Answers the API and follows changes until SIGTERM or SIGINT.
@@ -144,6 +159,7 @@ impl Daemon {
         tokio::spawn(server::serve(listener, questions));
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut settle = time::interval(SETTLE);
@@ -152,8 +168,9 @@ impl Daemon {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
+                _ = hang_up.recv() => self.reload_on_signal().await,
                 Ok(()) = self.hops.changed() => self.follow_hops(),
-                Some(question) = asked.recv() => self.answer(question),
+                Some(question) = asked.recv() => self.answer(question).await,
                 _ = tick.tick() => self.look_after().await,
                 _ = settle.tick() => self.settle(),
             }
@@ -186,23 +203,36 @@ impl Daemon {
                 if self.motion.moving_slots > 0 && motion.moving_slots == 0 {
                     info!("all slots have settled");
                 }
+                let released = self.reconciler.release(&motion.in_use);
                 self.motion = motion;
+                if released {
+                    self.follow_hops();
+                }
             }
             Err(error) => warn!(%error, "slots do not settle"),
         }
     }
 
+    /// SIGHUP: nobody waits for an answer, so it is logged.
+    async fn reload_on_signal(&mut self) {
+        match self.reload().await {
+            Ok(reloaded) => info!(changes = reloaded.changes.len(), "reloaded"),
+            Err(problem) => error!("{problem}"),
+        }
+    }
+
     /// Whoever asked may have gone by the time there is an answer.
-    fn answer(&mut self, question: Question) {
+    async fn answer(&mut self, question: Question) {
         match question {
             Question::Status(answer) => {
                 let dataplane = &self.kernel.0;
                 let Self { instance, reconciler, interfaces, rates, motion, .. } = &*self;
-                match report::status(instance, reconciler, interfaces, dataplane, rates, *motion) {
+                match report::status(instance, reconciler, interfaces, dataplane, rates, motion) {
                     Ok(status) => drop(answer.send(status)),
                     Err(error) => error!(%error, "no status"),
                 }
             }
+            Question::Reload(answer) => drop(answer.send(self.reload().await)),
             Question::ExplainFlow(flow, answer) => {
                 drop(answer.send(self.explain(|snapshot| snapshot.flow(&flow))));
             }

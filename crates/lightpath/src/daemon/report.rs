@@ -46,7 +46,7 @@ pub(super) fn status(
     interfaces: &Interfaces,
     dataplane: &Dataplane,
     rates: &Rates,
-    motion: Motion,
+    motion: &Motion,
 ) -> Result<Status, Error> {
     let counters = dataplane.counters()?;
     let figures = dataplane.info()?;
@@ -81,21 +81,29 @@ pub(super) fn status(
             .map(|reason| (reason.name().to_owned(), counters.dropped(reason)))
             .filter(|(_, count)| *count > 0)
             .collect(),
-        services: services.map(|(service, state)| service_status(service, state, &counters, rates)).collect(),
+        services: services
+            .map(|(service, state)| service_status(service, state, reconciler, &counters, rates, motion))
+            .collect(),
     })
 }
 
 fn service_status(
     service: &Service,
     state: &ServiceState,
+    reconciler: &Reconciler,
     counters: &Counters,
     rates: &Rates,
+    motion: &Motion,
 ) -> ServiceStatus {
     let backends: Vec<BackendStatus> = service
         .backends
         .iter()
         .zip(&state.backends)
-        .map(|(backend, state)| backend_status(service, backend, state, counters, rates))
+        .map(|(backend, state)| {
+            let leaving = reconciler.is_leaving(service, backend);
+            let flows = motion.flows_of.get(&state.number).copied().unwrap_or(0);
+            BackendStatus { flows, ..backend_status(service, backend, state, leaving, counters, rates) }
+        })
         .collect();
     ServiceStatus {
         name: service.name.clone(),
@@ -118,12 +126,16 @@ fn backend_status(
     service: &Service,
     backend: &Backend,
     state: &BackendState,
+    leaving: bool,
     counters: &Counters,
     rates: &Rates,
 ) -> BackendStatus {
     let counted = counters.backends.get(&state.number).copied().unwrap_or_default();
     let (name, cause) = match &state.condition {
         Condition::Up => ("up", None),
+        Condition::Draining if leaving => {
+            ("draining", Some("it is not configured any more; its flows may end".to_owned()))
+        }
         Condition::Draining => ("draining", Some("its weight is 0".to_owned())),
         Condition::Unresolved(None) => ("unresolved", Some("its next hop is being looked up".to_owned())),
         Condition::Unresolved(Some(reason)) => ("unresolved", Some(reason.to_string())),
@@ -135,6 +147,7 @@ fn backend_status(
         state: name.to_owned(),
         cause,
         share: f64::from(state.slots) / f64::from(service.slots),
+        flows: 0,
         packets: counted.packets,
         bytes: counted.bytes,
         reply_packets: counted.reply_packets,

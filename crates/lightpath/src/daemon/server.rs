@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api;
 use crate::cli::Flow;
 use crate::explanation::{Explanation, Sample};
+use crate::reloaded::Reloaded;
 use crate::status::Status;
 
 /// Bytes of a request's body, which the daemon holds in memory.
@@ -26,6 +27,8 @@ const LARGEST_QUESTION: usize = 8 << 20;
 pub(super) enum Question {
     /// GET /v1/status.
     Status(oneshot::Sender<Status>),
+    /// POST /v1/reload.
+    Reload(oneshot::Sender<Result<Reloaded, String>>),
     /// GET /v1/explain.
     ExplainFlow(Flow, oneshot::Sender<Result<Explanation, String>>),
     /// POST /v1/explain.
@@ -59,6 +62,7 @@ pub(super) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
 pub(super) async fn serve(listener: UnixListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
     let router = Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/reload", post(reload))
         .route("/v1/explain", get(explain_flow).post(explain_packets))
         .layer(DefaultBodyLimit::max(LARGEST_QUESTION))
         .with_state(questions);
@@ -69,6 +73,12 @@ async fn status(State(questions): State<mpsc::Sender<Question>>) -> Result<Json<
     let (answer, answered) = oneshot::channel();
     questions.send(Question::Status(answer)).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     answered.await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
+async fn reload(
+    State(questions): State<mpsc::Sender<Question>>,
+) -> Result<Json<Reloaded>, (StatusCode, String)> {
+    ask(&questions, Question::Reload).await
 }
 
 async fn explain_flow(

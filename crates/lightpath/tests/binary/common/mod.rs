@@ -3,6 +3,7 @@
 mod balancer;
 mod bed;
 mod config;
+mod held;
 mod host;
 mod program;
 mod traffic;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) use balancer::{Balancer, LIGHTPATH, Output, number};
 pub(crate) use bed::{Bed, Family, isolated};
 pub(crate) use config::{Service, file};
+pub(crate) use held::{Held, serve_lines};
 pub(crate) use host::HostState;
 pub(crate) use program::{Server, finish, ip};
 pub(crate) use traffic::{Traffic, tcp_segments_sent};

@@ -6,6 +6,7 @@ mod hops;
 mod instances;
 mod interfaces;
 mod memory;
+mod reload;
 mod restart;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,92 @@
+//! What a new configuration changes, in the words that `reload` prints.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::model::{Backend, Config, Service};
+
+/// One change, as a line of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change(String);
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is different in `new`: of the node first, then service by service in the order of the new file, then what is gone.
+#[must_use]
+pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let Config { node, services } = new;
+    let mut setting = |what: &str, from: String, to: String| {
+        if from != to {
+            changes.push(Change(format!("node: {what} {from} -> {to}")));
+        }
+    };
+    setting("interfaces", old.node.interfaces.join(", "), node.interfaces.join(", "));
+    setting("xdp_mode", format!("{:?}", old.node.xdp_mode), format!("{:?}", node.xdp_mode));
+    setting("announce", format!("{:?}", old.node.announce), format!("{:?}", node.announce));
+    if old.node.hash_seed != node.hash_seed {
+        changes.push(Change("node: hash_seed changed; every flow is placed anew".to_owned()));
+    }
+    for service in services {
+        match old.services.iter().find(|known| known.name == service.name) {
+            Some(known) => changes.extend(of_service(known, service)),
+            None => changes.push(Change(format!("service {}: added", service.name))),
+        }
+    }
+    for gone in old.services.iter().filter(|known| !services.iter().any(|service| service.name == known.name))
+    {
+        changes.push(Change(format!("service {}: removed", gone.name)));
+    }
+    changes
+}
+
+fn of_service(old: &Service, new: &Service) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut setting = |what: &str, from: String, to: String| {
+        if from != to {
+            changes.push(Change(format!("service {}: {what} {from} -> {to}", new.name)));
+        }
+    };
+    setting("vip", old.vip.to_string(), new.vip.to_string());
+    setting("port", old.ports.to_string(), new.ports.to_string());
+    setting("protocol", old.protocol.to_string(), new.protocol.to_string());
+    setting("forward", old.forward.to_string(), new.forward.to_string());
+    setting("sticky", format!("{:?}", old.sticky), format!("{:?}", new.sticky));
+    setting("slots", old.slots.to_string(), new.slots.to_string());
+    let by_endpoint = |service: &Service| -> BTreeMap<(IpAddr, Option<u16>), Backend> {
+        service.backends.iter().map(|backend| ((backend.address, backend.port), backend.clone())).collect()
+    };
+    let (before, after) = (by_endpoint(old), by_endpoint(new));
+    for (endpoint, backend) in &after {
+        let name = endpoint_name(*endpoint);
+        match before.get(endpoint) {
+            None => changes.push(Change(format!("service {}: backend {name} added", new.name))),
+            Some(known) if known.weight != backend.weight => changes.push(Change(format!(
+                "service {}: backend {name} weight {} -> {}{}",
+                new.name,
+                known.weight,
+                backend.weight,
+                if backend.weight == 0 { ", it drains" } else { "" }
+            ))),
+            Some(known) if known != backend => {
+                changes.push(Change(format!("service {}: backend {name} changed", new.name)));
+            }
+            Some(_) => {}
+        }
+    }
+    for endpoint in before.keys().filter(|endpoint| !after.contains_key(endpoint)) {
+        let name = endpoint_name(*endpoint);
+        changes
+            .push(Change(format!("service {}: backend {name} removed, its flows may end first", new.name)));
+    }
+    changes
+}
+
+fn endpoint_name((address, port): (IpAddr, Option<u16>)) -> String {
+    port.map_or_else(|| address.to_string(), |port| std::net::SocketAddr::new(address, port).to_string())
+}

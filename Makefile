@@ -10,12 +10,13 @@ bpf_clippy = $(if $(wildcard /usr/lib/rustlib/bpfel-unknown-none), \
 
 .PHONY: help
 help:
-	@echo 'make build   build $(output)/release/lightpath'
-	@echo 'make demo    build, then show a load balancer at work (as root)'
-	@echo 'make bench   build, then measure what a packet costs on this host (as root)'
-	@echo 'make test    run every test (as root: they make network namespaces and load BPF programs)'
-	@echo 'make check   formatting, lints, documentation, licences and sources of dependencies, scripts'
-	@echo 'make clean   remove what was built'
+	@echo 'make build          build $(output)/release/lightpath'
+	@echo 'make demo           build, then show a load balancer at work (as root)'
+	@echo 'make bench          build, then measure what a packet costs on this host (as root)'
+	@echo 'make test           run every test (as root: they make network namespaces and load BPF programs)'
+	@echo 'make test-kernels   run those of the data plane on Linux 6.1 and 6.12, in QEMU'
+	@echo 'make check          formatting, lints, documentation, licences and sources of dependencies, scripts'
+	@echo 'make clean          remove what was built'
 
 .PHONY: setup setup-test
 setup:
@@ -40,6 +41,10 @@ bench: build
 test: need-root setup-test
 	cargo test --locked
 
+.PHONY: test-kernels
+test-kernels: setup-test
+	scripts/test-kernels
+
 .PHONY: need-root
 need-root:
 	@test "$$(id -u)" = 0 || { echo 'make test: run as root, tests make network namespaces and load BPF programs'; exit 1; }
@@ -51,7 +56,7 @@ check: setup-test
 	RUSTC_BOOTSTRAP=aya_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo deny --locked check licenses bans sources
-	shellcheck scripts/setup .ci/run
+	shellcheck scripts/setup scripts/test-kernels scripts/kernels/* .ci/run
 
 .PHONY: clean
 clean:

@@ -8,10 +8,11 @@ use ipnet::IpNet;
 use netlink_packet_route::address::AddressHeaderFlags;
 use netlink_packet_route::link::{InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkMessage};
 use nix::net::if_::if_nametoindex;
-use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use crate::error::Error;
 use crate::namespace::Namespace;
+use crate::netlink::as_io;
 
 /// Connects two namespaces by a virtual Ethernet pair, given as (namespace, name of the link there), and sets both ends
 /// up.
@@ -93,18 +94,31 @@ impl Namespace {
 
     /// Gives a link an address with its prefix length; it is usable at once, also in IPv6.
     pub fn add_address(&self, link: &str, address: IpNet) -> Result<(), Error> {
-        let index = self.ifindex(link)?;
-        self.netlink(&format!("add {address} to {link}"), async |netlink| {
-            let mut request = netlink.address().add(index, address.addr(), address.prefix_len());
-            // Without it an IPv6 address is tentative, and not to be used, for a second (RFC 4862 section 5.4).
-            request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
-            request.execute().await
-        })
+        self.add_addresses(link, &[address])
     }
 
     /// Gives a link several addresses, in this order.
     pub fn add_addresses(&self, link: &str, addresses: &[IpNet]) -> Result<(), Error> {
-        addresses.iter().try_for_each(|&address| self.add_address(link, address))
+        let index = self.ifindex(link)?;
+        let add = async |netlink: &Handle, address: IpNet| {
+            let mut request = netlink.address().add(index, address.addr(), address.prefix_len());
+            // Without it an IPv6 address is tentative, and not to be used, for a second (RFC 4862 section 5.4).
+            request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+            request.execute().await
+        };
+        // In one conversation: the client of a topology has hundreds.
+        let refused = self.netlink(&format!("add addresses to {link}"), async |netlink| {
+            for &address in addresses {
+                if let Err(error) = add(&netlink, address).await {
+                    return Ok(Some((address, error)));
+                }
+            }
+            Ok(None)
+        })?;
+        match refused {
+            Some((address, error)) => Err(self.error(format!("add {address} to {link}"), as_io(error))),
+            None => Ok(()),
+        }
     }
 
     fn set_link(&self, action: &str, message: LinkMessage) -> Result<(), Error> {

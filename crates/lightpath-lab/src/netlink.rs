@@ -27,7 +27,7 @@ impl Namespace {
 }
 
 /// The errno, where the kernel gave one.
-fn as_io(error: rtnetlink::Error) -> io::Error {
+pub(crate) fn as_io(error: rtnetlink::Error) -> io::Error {
     match error {
         rtnetlink::Error::NetlinkError(message) => message.to_io(),
         other => io::Error::other(other),

@@ -6,7 +6,9 @@ mod one_armed;
 pub mod plan;
 mod two_armed;
 
-use std::io;
+use std::{io, iter};
+
+use ipnet::IpNet;
 
 use crate::error::Error;
 use crate::link::veth;
@@ -71,11 +73,9 @@ fn connect(a: (&Namespace, &str), b: (&Namespace, &str)) -> Result<(), Error> {
 fn add_client_addresses(client: &Host, gateway: Addresses) -> Result<(), Error> {
     // With nothing else to choose by, the kernel takes the oldest IPv4 address as the source, but the newest IPv6 address.
     let [first, last] = plan::CLIENTS.interface(plan::CLIENT);
-    client.ns.add_address("eth0", first)?;
-    for host in plan::MORE_CLIENTS {
-        client.ns.add_addresses("eth0", &plan::CLIENTS.interface(host))?;
-    }
-    client.ns.add_address("eth0", last)?;
+    let more = plan::MORE_CLIENTS.flat_map(|host| plan::CLIENTS.interface(host));
+    let addresses: Vec<IpNet> = iter::once(first).chain(more).chain([last]).collect();
+    client.ns.add_addresses("eth0", &addresses)?;
     client.add_default_route(gateway)
 }
 

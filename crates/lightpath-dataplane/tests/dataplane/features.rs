@@ -1,5 +1,7 @@
 //! A program holds what its configuration needs and nothing else.
 
+use std::fs;
+
 use lightpath_abi::Features;
 use lightpath_dataplane::{Dataplane, ProgramFigures, TestPacket};
 use lightpath_testkit::cases::contents;
@@ -91,8 +93,16 @@ fn figures(lab: &Lab, features: Features) -> ProgramFigures {
 fn the_verifier_walks_few_instructions() {
     in_lab(|lab| {
         let one_service = figures(lab, Features::IPV4 | Features::VLAN | Features::NAT);
-        assert!(one_service.verified_instructions.unwrap() < 20_000, "{one_service:?}");
+        // Linux 6.1, the oldest that is tested, prunes less.
+        let limit = if is_older_than_6_12() { 30_000 } else { 20_000 };
+        assert!(one_service.verified_instructions.unwrap() < limit, "{one_service:?}");
         let all = figures(lab, Features::ALL);
         assert!(all.verified_instructions.unwrap() < 500_000, "{all:?}");
     });
+}
+
+fn is_older_than_6_12() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(['.', '-']).map(|number| number.trim().parse::<u32>().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap()) < (6, 12)
 }

@@ -9,6 +9,7 @@ mod cli;
 mod common;
 mod daemon;
 mod demo;
+mod devices;
 mod explain;
 mod scenes_http;
 mod scenes_iperf;

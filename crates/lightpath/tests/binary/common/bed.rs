@@ -49,8 +49,8 @@ pub(crate) struct Bed {
     pub(crate) switch: Namespace,
     /// A directory that is this test's alone.
     pub(crate) scratch: PathBuf,
-    /// Held for as long as it should forward; there is none between two interfaces.
-    _router: Option<Host>,
+    /// What forwards between client and balancer, unless the balancer does.
+    pub(crate) router: Option<Host>,
     /// The far end of the balancer's link takes what XDP transmits only while it has a program.
     _pass: PassProgram,
 }
@@ -68,7 +68,7 @@ impl Bed {
             backends,
             switch,
             scratch,
-            _router: Some(router),
+            router: Some(router),
             _pass: pass,
         }
     }
@@ -85,7 +85,7 @@ impl Bed {
             backends,
             switch,
             scratch,
-            _router: None,
+            router: None,
             _pass: pass,
         }
     }

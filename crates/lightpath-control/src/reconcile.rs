@@ -163,9 +163,14 @@ fn candidate(backend: &Backend, number: BackendNumber) -> Candidate {
 
 fn backend_entry(service: ServiceIndex, backend: &Backend, hop: Option<&Hop>) -> BackendEntry {
     let next_hop = match hop {
-        Some(Hop::Resolved(hop)) => {
-            NextHop { mac: hop.mac, source_mac: hop.source_mac, vlan: 0, mtu: 0, interface: hop.interface }
-        }
+        Some(Hop::Resolved(hop)) => NextHop {
+            mac: hop.mac,
+            source_mac: hop.source_mac,
+            vlan: hop.vlan.unwrap_or(0),
+            // No IP packet is larger, so an MTU beyond limits nothing either.
+            mtu: u16::try_from(hop.mtu).unwrap_or(u16::MAX),
+            interface: hop.interface,
+        },
         Some(Hop::Unresolved(_)) | None => NextHop::default(),
     };
     BackendEntry {

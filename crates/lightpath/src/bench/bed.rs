@@ -146,7 +146,9 @@ fn hops(addresses: impl Iterator<Item = IpAddr>) -> Hops {
         interface_name: "lo".to_owned(),
         source_mac: [2, 0, 0, 0, 0, 1],
         mac: [2, 0, 0, 0, 0, 2],
+        vlan: None,
         mtu: 1500,
+        source: None,
     };
     addresses.map(|address| (address, Hop::Resolved(hop.clone()))).collect()
 }

@@ -13,5 +13,6 @@ pub mod reconcile;
 mod netlink;
 mod numbering;
 mod ports;
+mod sources;
 #[cfg(test)]
 mod testnet;

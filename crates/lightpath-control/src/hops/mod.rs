@@ -71,6 +71,8 @@ pub enum Reason {
         /// Name of the interface.
         interface: String,
     },
+    /// This host has no address of the backend's family to send from, and needs one: for a tunnel, or `fullnat`.
+    NoSource,
     /// The egress interface is a VLAN interface of a kind whose tags are not written.
     Vlan {
         /// Name of the interface.
@@ -120,6 +122,9 @@ impl fmt::Display for Reason {
             Self::NoMac { interface } => {
                 write!(f, "{interface} has no MAC address: backends must be reached over Ethernet")
             }
+            Self::NoSource => f.write_str(
+                "this host has no address of its family to send from: add one, or name one in the configuration",
+            ),
             Self::Vlan { interface, problem } => {
                 let problem = match problem {
                     VlanProblem::Nested => "is a VLAN within a VLAN",

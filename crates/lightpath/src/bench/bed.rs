@@ -1,13 +1,13 @@
 //! What is measured: packets, and a configuration that forwards them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use lightpath_control::config;
 use lightpath_control::hops::{Hop, NextHop};
-use lightpath_control::reconcile::{Hops, Reconciler};
+use lightpath_control::reconcile::{Hops, Reconciler, Surroundings};
 use lightpath_core::wire::{TCP, UDP, ethernet};
 use lightpath_dataplane::bench::{Stopwatch, Traffic};
 use lightpath_dataplane::{Dataplane, Pins, ProgramFigures};
@@ -94,7 +94,8 @@ impl Bed {
                 config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address),
             );
             let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config))?);
-            Reconciler::new(config, &kernel.0.tables()).reconcile(&hops, &mut kernel)?;
+            let surroundings = Surroundings { hops: &hops, addresses: &BTreeSet::new() };
+            Reconciler::new(config, &kernel.0.tables()).reconcile(surroundings, &mut kernel)?;
             balancers.insert(configuration, kernel);
         }
         Ok(Self { balancers })

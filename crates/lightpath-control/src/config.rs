@@ -44,6 +44,12 @@ pub const MIN_SLOTS_PER_BACKEND: u32 = 10;
 /// Backends that one configuration may hold: as many as there are 16-bit backend numbers without 0.
 pub const MAX_BACKENDS: usize = 65_535;
 
+/// Prefixes that `tunnel_sources` and `snat_addresses` may each hold: the packet path has room for these and the defaults.
+pub const MAX_SOURCE_PREFIXES: usize = 256;
+
+/// Addresses that `snat_addresses` may hold, prefixes counted in full.
+pub const MAX_SNAT_ADDRESSES: u64 = 1024;
+
 /// Reads and checks a configuration. `file` is the name used in messages; nothing is opened.
 pub fn parse(text: &str, file: &str) -> Result<Config, Diagnostics> {
     let report = Report::new(text, file);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::model::{Backend, Config, Service};
 
 /// One change, as a line of text.
@@ -29,6 +31,10 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     setting("interfaces", old.node.interfaces.join(", "), node.interfaces.join(", "));
     setting("xdp_mode", format!("{:?}", old.node.xdp_mode), format!("{:?}", node.xdp_mode));
     setting("announce", format!("{:?}", old.node.announce), format!("{:?}", node.announce));
+    setting("metrics", format!("{:?}", old.node.metrics), format!("{:?}", node.metrics));
+    setting("tunnel_sources", list(&old.node.tunnel_sources), list(&node.tunnel_sources));
+    setting("snat_addresses", list(&old.node.snat_addresses), list(&node.snat_addresses));
+    setting("snat_ports", format!("{:?}", old.node.snat_ports), format!("{:?}", node.snat_ports));
     if old.node.hash_seed != node.hash_seed {
         changes.push(Change("node: hash_seed changed; every flow is placed anew".to_owned()));
     }
@@ -58,8 +64,10 @@ fn of_service(old: &Service, new: &Service) -> Vec<Change> {
     setting("forward", old.forward.to_string(), new.forward.to_string());
     setting("sticky", format!("{:?}", old.sticky), format!("{:?}", new.sticky));
     setting("slots", old.slots.to_string(), new.slots.to_string());
+    setting("when_empty", format!("{:?}", old.when_empty), format!("{:?}", new.when_empty));
+    setting("quic", format!("{:?}", old.quic), format!("{:?}", new.quic));
     let by_endpoint = |service: &Service| -> BTreeMap<(IpAddr, Option<u16>), Backend> {
-        service.backends.iter().map(|backend| ((backend.address, backend.port), backend.clone())).collect()
+        service.backends.iter().map(|backend| ((backend.address, backend.port), *backend)).collect()
     };
     let (before, after) = (by_endpoint(old), by_endpoint(new));
     for (endpoint, backend) in &after {
@@ -85,6 +93,11 @@ fn of_service(old: &Service, new: &Service) -> Vec<Change> {
             .push(Change(format!("service {}: backend {name} removed, its flows may end first", new.name)));
     }
     changes
+}
+
+fn list(prefixes: &[IpNet]) -> String {
+    let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+    format!("[{}]", prefixes.join(", "))
 }
 
 fn endpoint_name((address, port): (IpAddr, Option<u16>)) -> String {

@@ -24,7 +24,7 @@ pub(crate) fn keep(before: &Config, mut config: Config) -> (Config, BTreeSet<Lea
                 continue;
             }
             leaving.insert((service.name.clone(), backend.address, backend.port));
-            service.backends.push(Backend { weight: 0, ..backend.clone() });
+            service.backends.push(Backend { weight: 0, ..*backend });
         }
     }
     (config, leaving)

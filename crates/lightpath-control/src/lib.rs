@@ -15,5 +15,6 @@ mod leaving;
 mod netlink;
 mod numbering;
 mod ports;
+mod sources;
 #[cfg(test)]
 mod testnet;

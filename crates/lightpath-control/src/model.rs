@@ -4,6 +4,10 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+use lightpath_abi::Address;
 
 /// A validated configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,13 @@ pub struct Node {
     pub announce: Announce,
     /// Seed of the flow hash; every node of a cluster uses the same.
     pub hash_seed: String,
+    /// Prefixes that the outer packets of tunnels come from, without host bits and disjoint. A family without one uses the
+    /// address that the kernel would send from.
+    pub tunnel_sources: Vec<IpNet>,
+    /// Addresses that packets of `fullnat` come from, likewise.
+    pub snat_addresses: Vec<IpNet>,
+    /// Ports that packets of `fullnat` come from, not from 0; `None` leaves it to what the host does not use.
+    pub snat_ports: Option<RangeInclusive<u16>>,
 }
 
 /// How the XDP program is attached to an interface.
@@ -66,6 +77,10 @@ pub struct Service {
     pub sticky: Sticky,
     /// Slots in the Maglev table: a prime.
     pub slots: u32,
+    /// What becomes of packets while no backend can take them.
+    pub when_empty: WhenEmpty,
+    /// How connection IDs name backends; only where the protocol is QUIC.
+    pub quic: Option<Quic>,
     /// The backends; (address, port) is unique within the service.
     pub backends: Vec<Backend>,
 }
@@ -73,13 +88,16 @@ pub struct Service {
 /// A real server behind a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
-    /// Its address, of the VIP's family.
+    /// Its address: of the VIP's family with `nat` and `dsr`, of either in a tunnel, and with `fullnat` of the VIP's or IPv4.
     pub address: IpAddr,
     /// The port its packets get: always `Some` behind a service of one port, where it is that port unless the backend
     /// has another. Always `None` behind a range or every port, where the client's port is kept.
     pub port: Option<u16>,
     /// Its share of new flows relative to the other backends; 0 takes none.
     pub weight: u16,
+    /// Its identity in connection IDs: `Some` for exactly the backends of services with [`Service::quic`], unique there and
+    /// of the length that it says.
+    pub server_id: Option<ServerId>,
 }
 
 /// The ports of a service.
@@ -131,6 +149,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// QUIC, which is UDP with connection IDs.
+    Quic,
 }
 
 impl Protocol {
@@ -140,6 +160,16 @@ impl Protocol {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Quic => "quic",
+        }
+    }
+
+    /// The protocol that its ports belong to.
+    #[must_use]
+    pub fn transport(self) -> Self {
+        match self {
+            Self::Tcp => Self::Tcp,
+            Self::Udp | Self::Quic => Self::Udp,
         }
     }
 }
@@ -157,6 +187,12 @@ pub enum Forward {
     Nat,
     /// Only the MAC addresses are rewritten; replies go straight to the client.
     Dsr,
+    /// Encapsulated in IP; replies go straight to the client.
+    Ipip,
+    /// Encapsulated in UDP (GUE, variant 1); replies go straight to the client.
+    Gue,
+    /// Source and destination rewritten; replies return to this node from anywhere.
+    FullNat,
 }
 
 impl Forward {
@@ -166,6 +202,9 @@ impl Forward {
         match self {
             Self::Nat => "nat",
             Self::Dsr => "dsr",
+            Self::Ipip => "ipip",
+            Self::Gue => "gue",
+            Self::FullNat => "fullnat",
         }
     }
 }
@@ -183,4 +222,70 @@ pub enum Sticky {
     None,
     /// All flows of a source address are placed together.
     SourceIp,
+}
+
+/// What becomes of packets to a service while no backend can take them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenEmpty {
+    /// The client is told: by a TCP reset, or by ICMP port unreachable.
+    Reject,
+    /// Nothing is said.
+    Drop,
+}
+
+/// How the connection IDs of a QUIC service carry its backends' identities
+/// (draft-ietf-quic-load-balancers, section 3, and 4.1 for IDs in plain text).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quic {
+    /// Bytes of a server ID, 1 to 15.
+    pub server_id_length: u8,
+    /// The configuration that its connection IDs say they are of, 0 to 6.
+    pub config_id: u8,
+}
+
+/// The identity of a backend in QUIC connection IDs: 1 to 15 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerId {
+    /// The bytes, followed by zeros.
+    bytes: [u8; 16],
+    length: u8,
+}
+
+impl ServerId {
+    /// Bytes of the longest.
+    pub const LONGEST: usize = 15;
+
+    /// The identity of these bytes, if they are not too few or too many.
+    #[must_use]
+    pub fn new(id: &[u8]) -> Option<Self> {
+        let length = u8::try_from(id.len()).ok().filter(|_| (1..=Self::LONGEST).contains(&id.len()))?;
+        let mut bytes = [0; 16];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        Some(Self { bytes, length })
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// As the packet path searches for it: its bytes first, then zeros.
+    #[must_use]
+    pub fn to_address(self) -> Address {
+        let bits = u128::from_be_bytes(self.bytes);
+        Address::from(IpAddr::V6(bits.into()))
+    }
+}
+
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerId({self})")
+    }
 }

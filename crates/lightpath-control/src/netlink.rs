@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 use nix::errno::Errno;
 use rtnetlink::Handle;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    VlanProtocol,
+};
 
 /// Opens a netlink socket in the network namespace of the calling thread. Its traffic is driven by a task of the
 /// current tokio runtime, which ends with the last clone of the handle.
@@ -54,6 +57,19 @@ pub(crate) struct Link {
     pub(crate) mtu: u32,
     /// Administratively up, and with a carrier.
     pub(crate) running: bool,
+    /// What makes it a VLAN interface, if it is one.
+    pub(crate) vlan: Option<Vlan>,
+}
+
+/// A VLAN interface's place on another interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Vlan {
+    /// Index of the interface that frames leave by, with the tag; `None` when that is in another network namespace.
+    pub(crate) parent: Option<u32>,
+    /// The VLAN's number, 1 to 4094.
+    pub(crate) id: u16,
+    /// Whether the tag is that of 802.1Q, and not the service tag of 802.1ad.
+    pub(crate) is_8021q: bool,
 }
 
 impl Link {
@@ -63,14 +79,21 @@ impl Link {
         let mut name = None;
         let mut address = None;
         let mut mtu = 0;
+        let mut parent = None;
+        let mut elsewhere = false;
+        let mut tag = None;
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(value) => name = Some(value.clone()),
                 LinkAttribute::Address(value) => address = <[u8; 6]>::try_from(value.as_slice()).ok(),
                 LinkAttribute::Mtu(value) => mtu = *value,
+                LinkAttribute::Link(index) => parent = Some(*index),
+                LinkAttribute::LinkNetNsId(_) => elsewhere = true,
+                LinkAttribute::LinkInfo(info) => tag = vlan_tag(info),
                 _ => {}
             }
         }
+        let parent = parent.filter(|_| !elsewhere);
         let ethernet = message.header.link_layer_type == LinkLayerType::Ether;
         Some(Self {
             index: message.header.index,
@@ -78,6 +101,24 @@ impl Link {
             mac: address.filter(|mac| ethernet && *mac != [0; 6]),
             mtu,
             running: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+            vlan: tag.map(|(id, is_8021q)| Vlan { parent, id, is_8021q }),
         })
     }
+}
+
+/// The VLAN's number, and whether it is one of 802.1Q, if this describes a VLAN interface.
+fn vlan_tag(info: &[LinkInfo]) -> Option<(u16, bool)> {
+    let is_vlan = info.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vlan)));
+    let data = info.iter().find_map(|info| match info {
+        LinkInfo::Data(InfoData::Vlan(data)) if is_vlan => Some(data),
+        _ => None,
+    })?;
+    let id = data.iter().find_map(|info| match info {
+        InfoVlan::Id(id) => Some(*id),
+        _ => None,
+    })?;
+    let foreign = data
+        .iter()
+        .any(|info| matches!(info, InfoVlan::Protocol(protocol) if *protocol != VlanProtocol::Ieee8021Q));
+    Some((id, !foreign))
 }

@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use lightpath_abi::{
     Address, BackendNumber, Entry, Features, Forward as Mode, Role, ServiceIndex, Slots, Tag,
 };
 
-use crate::model::{Config, Forward, Ports, Protocol, Service, Sticky};
+use crate::model::{Backend, Config, Forward, Ports, Protocol, Service, Sticky, WhenEmpty};
 use crate::ports::{PORT_BITS, prefixes};
 
 /// What a configuration needs of the program and its maps.
@@ -35,6 +36,7 @@ impl Requirements {
     pub fn of(config: &Config) -> Self {
         // Tags are not configured: they come with the network.
         let mut needs = Self { features: Features::VLAN, ..Self::default() };
+        let mut default_nodes = 0;
         for service in &config.services {
             needs.features = needs.features | features(service);
             for prefix in prefixes(service.ports) {
@@ -45,12 +47,20 @@ impl Requirements {
             let tags = count(service_tags(service).len());
             let backends = count(service.backends.len());
             let replies = if service.forward == Forward::Nat { tags * backends } else { 0 };
+            let server_ids = if service.quic.is_some() { backends } else { 0 };
+            if service.forward == Forward::FullNat {
+                // At most one for each backend, where it is the kernel's choice.
+                default_nodes += backends;
+            }
             needs.services += 1;
             needs.backends += backends;
             needs.slots += service.slots;
             needs.largest_table = needs.largest_table.max(service.slots);
             // One line more for the VIP.
-            needs.entries += 1 + tags + replies;
+            needs.entries += 1 + tags + replies + server_ids;
+        }
+        if default_nodes > 0 {
+            needs.entries += default_nodes + addresses(&config.node.snat_addresses);
         }
         needs
     }
@@ -64,16 +74,27 @@ fn features(service: &Service) -> Features {
     let forward = match service.forward {
         Forward::Nat => Features::NAT,
         Forward::Dsr => Features::DSR,
+        Forward::Ipip => Features::IPIP,
+        Forward::Gue => Features::GUE,
+        Forward::FullNat => Features::FULLNAT,
     };
-    let sticky = match service.sticky {
-        Sticky::None => Features::default(),
-        Sticky::SourceIp => Features::STICKY,
+    let crosses = |backend: &Backend| backend.address.is_ipv4() != service.vip.is_ipv4();
+    let on = |feature, is_needed| if is_needed { feature } else { Features::default() };
+    family
+        | forward
+        | on(Features::CROSS_FAMILY, service.backends.iter().any(crosses))
+        | on(Features::STICKY, service.sticky == Sticky::SourceIp)
+        | on(Features::PORT_RANGES, service.ports.single().is_none())
+        | on(Features::QUIC, service.quic.is_some())
+}
+
+/// How many addresses there are in prefixes.
+fn addresses(prefixes: &[IpNet]) -> u32 {
+    let of = |prefix: &IpNet| {
+        let open = u32::from(prefix.max_prefix_len() - prefix.prefix_len());
+        1_u32.checked_shl(open).unwrap_or(u32::MAX)
     };
-    let ports = match service.ports {
-        Ports::One(_) => Features::default(),
-        Ports::Range(..) | Ports::Any => Features::PORT_RANGES,
-    };
-    family | forward | sticky | ports
+    prefixes.iter().map(of).fold(0, u32::saturating_add)
 }
 
 /// The tags under which a service is found.
@@ -84,22 +105,31 @@ pub(crate) fn service_tags(service: &Service) -> Vec<Tag> {
 fn tags(role: Role, protocol: Protocol, ports: Ports) -> Vec<Tag> {
     let number = match protocol {
         Protocol::Tcp => lightpath_core::wire::TCP,
-        Protocol::Udp => lightpath_core::wire::UDP,
+        Protocol::Udp | Protocol::Quic => lightpath_core::wire::UDP,
     };
     prefixes(ports).into_iter().map(|prefix| Tag::new(role, number, prefix.port, prefix.length)).collect()
 }
 
-/// The line that says that an address is a VIP, whatever its services.
-pub(crate) fn vip_entry(vip: IpAddr) -> Entry {
-    Entry { address: Address::from(vip), tag: Tag::VIP, local: 1, ..Entry::default() }
+/// The line that says that an address is a VIP, whatever its services, and whether it is an address of this node too.
+pub(crate) fn vip_entry(vip: IpAddr, is_local: bool) -> Entry {
+    Entry { address: Address::from(vip), tag: Tag::VIP, local: u8::from(is_local), ..Entry::default() }
 }
 
-/// The lines of a service: one for each of its port prefixes, and those by which `nat` replies are known.
+/// The line that says that replies of `fullnat` come to an address.
+pub(crate) fn node_entry(address: Address) -> Entry {
+    Entry { address, tag: Tag::NODE, ..Entry::default() }
+}
+
+/// The lines of a service: one for each of its port prefixes, those by which `nat` replies are known, and the server IDs of
+/// QUIC.
 pub(crate) fn entries(service: &Service, index: ServiceIndex, numbers: &[BackendNumber]) -> Vec<Entry> {
     let vip = Address::from(service.vip);
     let forward = match service.forward {
         Forward::Nat => Mode::Nat,
         Forward::Dsr => Mode::Dsr,
+        Forward::Ipip => Mode::Ipip,
+        Forward::Gue => Mode::Gue,
+        Forward::FullNat => Mode::FullNat,
     };
     let line = |tag| Entry {
         address: vip,
@@ -108,6 +138,9 @@ pub(crate) fn entries(service: &Service, index: ServiceIndex, numbers: &[Backend
         slots: Slots::default(),
         forward: forward as u8,
         sticky: u8::from(service.sticky == Sticky::SourceIp),
+        refuses: u8::from(service.when_empty == WhenEmpty::Reject),
+        server_id_length: service.quic.map_or(0, |quic| quic.server_id_length),
+        config_id: service.quic.map_or(0, |quic| quic.config_id),
         ..Entry::default()
     };
     let mut entries: Vec<Entry> = service_tags(service).into_iter().map(line).collect();
@@ -124,6 +157,15 @@ pub(crate) fn entries(service: &Service, index: ServiceIndex, numbers: &[Backend
                 ..Entry::default()
             }));
         }
+    }
+    for (backend, number) in service.backends.iter().zip(numbers) {
+        entries.extend(backend.server_id.map(|id| Entry {
+            address: id.to_address(),
+            tag: Tag::server_id(index),
+            service: index,
+            backend: *number,
+            ..Entry::default()
+        }));
     }
     entries
 }

@@ -4,18 +4,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use lightpath_abi::{Address, Backend as BackendEntry, BackendNumber, NextHop, ServiceIndex};
 use lightpath_core::host::{Changes, Image};
 
-use crate::hops::{Hop, Reason};
+use crate::hops::{self, Hop, Reason};
 use crate::leaving::{self, Leaver};
 use crate::maglev::{self, Candidate};
-use crate::model::{Backend, Config, Service};
+use crate::model::{Announce, Backend, Config, Forward, Node, Service};
 use crate::numbering::{Exhausted, Numbering};
 use crate::plan;
+use crate::sources::{NO_SOURCE, Sources};
 
 /// What is known of the way to each backend address. One that is missing has not been looked up yet.
 pub type Hops = BTreeMap<IpAddr, Hop>;
+
+/// What is known of the network around this node.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The way to each backend.
+    pub hops: &'a Hops,
+    /// Addresses of this node, whoever put them there; those that are no VIP do not matter.
+    pub addresses: &'a BTreeSet<IpAddr>,
+}
 
 /// What the controller asks of a data plane.
 pub trait Dataplane {
@@ -77,6 +88,9 @@ pub struct Reconciler {
     config: Config,
     leaving: BTreeSet<Leaver>,
     numbering: Numbering,
+    sources: Sources,
+    /// The backends as they were last applied.
+    running: BTreeMap<BackendNumber, BackendEntry>,
     /// Who competed for the slots of each service when they were last applied.
     candidates: BTreeMap<ServiceIndex, Vec<Candidate>>,
     states: Vec<ServiceState>,
@@ -91,6 +105,8 @@ impl Reconciler {
             config,
             leaving: BTreeSet::new(),
             numbering: Numbering::of_running(running),
+            sources: Sources::of_running(running),
+            running: running.backends.clone(),
             candidates: BTreeMap::new(),
             states: Vec::new(),
         }
@@ -151,12 +167,19 @@ impl Reconciler {
     /// Brings the data plane up to date. If it fails, what is not yet applied is tried again the next time.
     pub fn reconcile<D: Dataplane>(
         &mut self,
-        hops: &Hops,
+        surroundings: Surroundings<'_>,
         dataplane: &mut D,
     ) -> Result<Changes, Error<D::Error>> {
         let mut image = Image::default();
         let vips: BTreeSet<IpAddr> = self.config.services.iter().map(|service| service.vip).collect();
-        image.entries.extend(vips.into_iter().map(plan::vip_entry));
+        image.entries.extend(vips.into_iter().map(|vip| {
+            plan::vip_entry(
+                vip,
+                self.config.node.announce == Announce::Address || surroundings.addresses.contains(&vip),
+            )
+        }));
+        self.sources.begin();
+        let mut translating = BTreeSet::new();
         let mut states = Vec::new();
         let mut competing = BTreeMap::new();
         let mut claimed = BTreeSet::new();
@@ -167,12 +190,23 @@ impl Reconciler {
             let mut backends = Vec::new();
             for backend in &service.backends {
                 let number = self.numbering.backend(index, backend)?;
-                let hop = hops.get(&backend.address);
-                let condition = condition(backend, hop);
+                let hop = surroundings.hops.get(&backend.address);
+                let group = source_group(&self.config.node, service.forward, backend, hop);
+                let source = match group {
+                    None => 0,
+                    Some(Group::Of(prefixes)) => self.sources.place(&prefixes),
+                    Some(Group::AsBefore) => self.sources.keep(self.running.get(&number), backend.address),
+                };
+                if service.forward == Forward::FullNat {
+                    translating.insert(source);
+                }
+                let way = way(hop, source);
+                let condition = condition(backend, &way);
                 if condition == Condition::Up {
                     candidates.push(candidate(backend, number));
                 }
-                image.backends.insert(number, backend_entry(index, backend, hop));
+                let entry = backend_entry(index, backend, way.ok());
+                image.backends.insert(number, BackendEntry { source, ..entry });
                 backends.push(BackendState { number, condition, slots: 0 });
                 numbers.push(number);
             }
@@ -187,20 +221,59 @@ impl Reconciler {
             competing.insert(index, candidates);
             states.push(ServiceState { index, backends });
         }
+        let nodes: BTreeSet<Address> =
+            translating.into_iter().flat_map(|source| self.sources.addresses(source)).collect();
+        image.entries.extend(nodes.into_iter().map(plan::node_entry));
+        image.sources = self.sources.table().to_vec();
         let changes = dataplane.apply(&image).map_err(Error::Dataplane)?;
+        self.sources.end();
         self.numbering.retain(&image);
         self.candidates = competing;
         self.states = states;
+        self.running = image.backends;
         Ok(changes)
     }
 }
 
-fn condition(backend: &Backend, hop: Option<&Hop>) -> Condition {
+/// Where packets to a backend come from.
+enum Group {
+    /// These prefixes of this node.
+    Of(Vec<IpNet>),
+    /// It is the kernel's choice, which is not known now.
+    AsBefore,
+}
+
+/// Where packets to a backend come from; `None` when they keep the client's address.
+fn source_group(node: &Node, forward: Forward, backend: &Backend, hop: Option<&Hop>) -> Option<Group> {
+    let configured = match forward {
+        Forward::Nat | Forward::Dsr => return None,
+        Forward::Ipip | Forward::Gue => &node.tunnel_sources,
+        Forward::FullNat => &node.snat_addresses,
+    };
+    let of_family = |prefix: &&IpNet| prefix.addr().is_ipv4() == backend.address.is_ipv4();
+    let prefixes: Vec<IpNet> = configured.iter().filter(of_family).copied().collect();
+    Some(match hop {
+        _ if !prefixes.is_empty() => Group::Of(prefixes),
+        Some(Hop::Resolved(hop)) => Group::Of(hop.source.into_iter().map(IpNet::from).collect()),
+        Some(Hop::Unresolved(_)) | None => Group::AsBefore,
+    })
+}
+
+/// The next hop of a backend, or why packets cannot be sent to it; `None` while its way is first looked up.
+fn way(hop: Option<&Hop>, source: u16) -> Result<&hops::NextHop, Option<Reason>> {
     match hop {
-        None => Condition::Unresolved(None),
-        Some(Hop::Unresolved(reason)) => Condition::Unresolved(Some(reason.clone())),
-        Some(Hop::Resolved(_)) if backend.weight == 0 => Condition::Draining,
-        Some(Hop::Resolved(_)) => Condition::Up,
+        None => Err(None),
+        Some(Hop::Unresolved(reason)) => Err(Some(reason.clone())),
+        Some(Hop::Resolved(_)) if source == NO_SOURCE => Err(Some(Reason::NoSource)),
+        Some(Hop::Resolved(hop)) => Ok(hop),
+    }
+}
+
+fn condition(backend: &Backend, way: &Result<&hops::NextHop, Option<Reason>>) -> Condition {
+    match way {
+        Err(reason) => Condition::Unresolved(reason.clone()),
+        Ok(_) if backend.weight == 0 => Condition::Draining,
+        Ok(_) => Condition::Up,
     }
 }
 
@@ -208,13 +281,15 @@ fn candidate(backend: &Backend, number: BackendNumber) -> Candidate {
     Candidate { key: maglev::identity(backend.address, backend.port), weight: backend.weight, number }
 }
 
-fn backend_entry(service: ServiceIndex, backend: &Backend, hop: Option<&Hop>) -> BackendEntry {
-    let next_hop = match hop {
-        Some(Hop::Resolved(hop)) => {
-            NextHop { mac: hop.mac, source_mac: hop.source_mac, vlan: 0, mtu: 0, interface: hop.interface }
-        }
-        Some(Hop::Unresolved(_)) | None => NextHop::default(),
-    };
+fn backend_entry(service: ServiceIndex, backend: &Backend, hop: Option<&hops::NextHop>) -> BackendEntry {
+    let next_hop = hop.map_or_else(NextHop::default, |hop| NextHop {
+        mac: hop.mac,
+        source_mac: hop.source_mac,
+        vlan: hop.vlan.unwrap_or(0),
+        // No IP packet is larger, so an MTU beyond limits nothing either.
+        mtu: u16::try_from(hop.mtu).unwrap_or(u16::MAX),
+        interface: hop.interface,
+    });
     BackendEntry {
         address: Address::from(backend.address),
         hops: [next_hop; 2],

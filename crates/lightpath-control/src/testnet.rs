@@ -194,7 +194,7 @@ impl Net {
     }
 }
 
-fn gateway_route(to: &str, gateway: &str) -> RouteMessage {
+pub(crate) fn gateway_route(to: &str, gateway: &str) -> RouteMessage {
     let (address, bits) = prefix(to);
     RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(address, bits)

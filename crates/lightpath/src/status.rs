@@ -22,6 +22,9 @@ pub(crate) struct Status {
     pub(crate) flows: FlowStatus,
     /// Packets dropped since the maps were made, by reason; reasons that did not occur are left out.
     pub(crate) drops: BTreeMap<String, u64>,
+    /// Packets answered by the data plane since the maps were made, by kind of answer. Those that answer a packet which
+    /// could not go on are among the drops too.
+    pub(crate) replies: BTreeMap<String, u64>,
     /// The services, in the order of the configuration.
     pub(crate) services: Vec<ServiceStatus>,
 }
@@ -66,9 +69,9 @@ pub(crate) struct ServiceStatus {
     pub(crate) vip: IpAddr,
     /// A number, or a text such as `"8000-8999"` and `"any"`.
     pub(crate) port: Port,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `quic`.
     pub(crate) protocol: String,
-    /// `nat` or `dsr`.
+    /// `nat`, `dsr`, `ipip` or `gue`.
     pub(crate) forward: String,
     /// Packets forwarded to its backends.
     pub(crate) packets: u64,
@@ -153,14 +156,24 @@ impl fmt::Display for Status {
             write!(f, "\n{service}")?;
         }
         if self.drops.is_empty() {
-            return writeln!(f, "\nNothing dropped.");
+            writeln!(f, "\nNothing dropped.")?;
+        } else {
+            writeln!(f, "\nDropped:")?;
+            list(f, self.drops.iter())?;
         }
-        writeln!(f, "\nDropped:")?;
-        for (reason, count) in &self.drops {
-            writeln!(f, "  {count:>12}  {reason}")?;
+        if self.replies.values().any(|count| *count > 0) {
+            writeln!(f, "\nAnswered:")?;
+            list(f, self.replies.iter().filter(|(_, count)| **count > 0))?;
         }
         Ok(())
     }
+}
+
+fn list<'a>(
+    f: &mut fmt::Formatter<'_>,
+    mut counts: impl Iterator<Item = (&'a String, &'a u64)>,
+) -> fmt::Result {
+    counts.try_for_each(|(name, count)| writeln!(f, "  {count:>12}  {name}"))
 }
 
 impl fmt::Display for ServiceStatus {

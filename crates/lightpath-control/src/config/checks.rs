@@ -1,5 +1,8 @@
 //! Checks across values: what each service and backend leaves to the others.
 
+mod quic;
+mod sources;
+
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -14,14 +17,19 @@ use crate::model::{Forward, Ports};
 /// Reports every contradiction between the values that are usable by themselves.
 pub(super) fn check(written: &Written, report: &Report<'_>) {
     let checks = Checks { services: &written.services, report };
+    checks.tunnel_sources_are_usable(&written.tunnel_sources);
+    checks.snat_addresses_are_usable(&written.snat_addresses);
     checks.names_are_unique();
     checks.services_do_not_overlap();
     for service in checks.services {
         checks.table_is_large_enough(service);
         checks.backends_are_unique(service);
+        checks.quic_belongs_to_quic(service);
+        checks.server_ids_are_unique(service);
         for backend in &service.backends {
-            checks.family_is_that_of_the_vip(service, backend);
+            checks.family_can_be_reached(service, backend);
             checks.port_can_be_honoured(service, backend);
+            checks.server_id_is_as_the_service_says(service, backend);
         }
     }
     checks.backends_are_not_vips();
@@ -58,7 +66,8 @@ impl Checks<'_> {
     fn services_do_not_overlap(&self) {
         let claims = self.services.iter().enumerate().filter_map(|(index, service)| {
             let (vip, ports, protocol) = (service.vip?.value, service.ports?.value, service.protocol?.value);
-            Some(Claim { of: (vip, protocol, specificity(ports)), ports: ports.bounds(), who: index })
+            let of = (vip, protocol.transport(), specificity(ports));
+            Some(Claim { of, ports: ports.bounds(), who: index })
         });
         for (first, second) in overlaps(claims.collect()) {
             let (first, second) = (&self.services[first], &self.services[second]);
@@ -113,12 +122,21 @@ impl Checks<'_> {
         }
     }
 
-    fn family_is_that_of_the_vip(&self, service: &WrittenService, backend: &WrittenBackend) {
-        let (Some(vip), Some(address)) = (service.vip, backend.address) else { return };
-        if vip.value.is_ipv4() != address.value.is_ipv4() {
+    /// A tunnel carries either family over either; `fullnat` translates from IPv6 to IPv4 only.
+    fn family_can_be_reached(&self, service: &WrittenService, backend: &WrittenBackend) {
+        let (Some(vip), Some(address), Some(forward)) = (service.vip, backend.address, service.forward)
+        else {
+            return;
+        };
+        let translated = match forward.value {
+            Forward::Ipip | Forward::Gue => return,
+            Forward::FullNat => address.value.is_ipv4(),
+            Forward::Nat | Forward::Dsr => false,
+        };
+        if vip.value.is_ipv4() != address.value.is_ipv4() && !translated {
             let (own, other) = (family(address.value), family(vip.value));
             let problem = format!("{} is {own} but the VIP {} is {other}", address.value, vip.value);
-            let help = format!("write an {other} address");
+            let help = format!("write an {other} address, or use a tunnel: forward = \"ipip\" or \"gue\"");
             self.add(address.at, &backend.place, &keys::ADDRESS, problem, help);
         }
     }
@@ -128,6 +146,12 @@ impl Checks<'_> {
             return;
         };
         let (problem, help) = match (ports.value, service.forward.map(|forward| forward.value)) {
+            (_, Some(forward @ (Forward::Ipip | Forward::Gue))) => (
+                format!(
+                    "{port} cannot be used: with \"{forward}\" the backend gets packets as clients sent them"
+                ),
+                "remove it".to_owned(),
+            ),
             (Ports::One(own), Some(Forward::Dsr)) if own != port => (
                 format!("{port} is not the service's port {own}, and \"dsr\" cannot rewrite ports"),
                 format!("write {own}, or forward = \"nat\" for the service"),
@@ -169,7 +193,8 @@ impl Checks<'_> {
                 let port = backend.effective_port(ports.value);
                 let ports = port.map_or(ports.value.bounds(), |port| (port, port));
                 if seen.insert((address.value, port)) {
-                    claims.push(Claim { of: (address.value, protocol.value), ports, who: (index, number) });
+                    let of = (address.value, protocol.value.transport());
+                    claims.push(Claim { of, ports, who: (index, number) });
                 }
             }
         }

@@ -72,16 +72,7 @@ pub(super) const SERVICE_TABLES: Key = Key {
 pub(super) const NODE: Section = Section {
     header: "[node]",
     meaning: "The host that forwards.",
-    keys: &[
-        INTERFACES,
-        XDP_MODE,
-        ANNOUNCE,
-        HASH_SEED,
-        METRICS,
-        later("tunnel_sources", "Prefixes for the outer source addresses of tunnels."),
-        later("snat_addresses", "Source addresses for `fullnat`."),
-        later("snat_ports", "Source ports for `fullnat`."),
-    ],
+    keys: &[INTERFACES, XDP_MODE, ANNOUNCE, HASH_SEED, METRICS, TUNNEL_SOURCES, SNAT_ADDRESSES, SNAT_PORTS],
 };
 
 pub(super) const INTERFACES: Key = Key {
@@ -115,6 +106,29 @@ pub(super) const HASH_SEED: Key = Key {
               their flows at one backend.",
     availability: Full,
 };
+pub(super) const TUNNEL_SOURCES: Key = Key {
+    name: "tunnel_sources",
+    allowed: "a list of prefixes or addresses such as [\"10.64.0.0/16\", \"fd00:64::/64\"]",
+    presence: Otherwise("this node's address on the way to the backend"),
+    meaning: "Where the outer packets of `ipip` and `gue` come from: each flow uses one address out of all prefixes of the \
+              backend's family, so that backends' network cards spread them; only the last 64 bits of an IPv6 address \
+              vary. They need no addresses on this node, but backends must accept them.",
+    availability: Full,
+};
+pub(super) const SNAT_ADDRESSES: Key = Key {
+    name: "snat_addresses",
+    allowed: "a list of addresses or prefixes such as [\"10.0.0.5\", \"10.0.1.0/28\"], 1024 addresses in all",
+    presence: Otherwise("this node's address on the way to the backend"),
+    meaning: "Where packets of `fullnat` come from; backends' networks must route them to this node.",
+    availability: Full,
+};
+pub(super) const SNAT_PORTS: Key = Key {
+    name: "snat_ports",
+    allowed: "a range of ports from 1 to 65535 such as \"1024-32767\"",
+    presence: Otherwise("the larger part of 1024 to 65535 below or above `net.ipv4.ip_local_port_range`"),
+    meaning: "Which ports packets of `fullnat` come from; this node's own connections must not use them.",
+    availability: Full,
+};
 const METRICS: Key = later("metrics", "Address and port where Prometheus metrics are served.");
 
 pub(super) const SERVICE: Section = Section {
@@ -129,7 +143,7 @@ pub(super) const SERVICE: Section = Section {
         STICKY,
         SLOTS,
         WHEN_EMPTY,
-        later("quic", "How connection IDs of QUIC carry the backend."),
+        QUIC_TABLE,
         HEALTH_TABLE,
         BACKEND_TABLES,
     ],
@@ -159,19 +173,21 @@ pub(super) const PORT: Key = Key {
 };
 pub(super) const PROTOCOL: Key = Key {
     name: "protocol",
-    allowed: "\"tcp\" or \"udp\"",
+    allowed: "\"tcp\", \"udp\" or \"quic\"",
     presence: Required,
-    meaning: "The transport protocol.",
-    availability: Without(&["quic"]),
+    meaning: "The transport protocol; `quic` is UDP whose packets find their backend by connection ID if there is a \
+              [service.quic], and by flow if not.",
+    availability: Full,
 };
 pub(super) const FORWARD: Key = Key {
     name: "forward",
-    allowed: "\"nat\" or \"dsr\"",
+    allowed: "\"nat\", \"dsr\", \"ipip\" or \"gue\"",
     presence: Default("\"nat\""),
     meaning: "`nat` rewrites the destination, and replies return through this node as the backends' gateway; `dsr` \
               rewrites only MAC addresses, and replies go straight to the client from backends on the same network \
-              that hold the VIP.",
-    availability: Without(&["fullnat", "ipip", "gue"]),
+              that hold the VIP; `ipip` and `gue` send each packet unchanged through a tunnel (of IP, or of UDP to port \
+              6080) to backends on any network, which unwrap it, hold the VIP, and answer the client themselves.",
+    availability: Without(&["fullnat"]),
 };
 pub(super) const STICKY: Key = Key {
     name: "sticky",
@@ -190,10 +206,18 @@ pub(super) const SLOTS: Key = Key {
 };
 pub(super) const WHEN_EMPTY: Key = Key {
     name: "when_empty",
-    allowed: "\"drop\"",
-    presence: Default("\"drop\""),
-    meaning: "What happens to packets while no backend can take them.",
-    availability: Without(&["reject"]),
+    allowed: "\"reject\" or \"drop\"",
+    presence: Default("\"reject\""),
+    meaning: "What becomes of packets while no backend can take them: `reject` tells the client at once, by TCP reset or \
+              ICMP port unreachable; `drop` says nothing.",
+    availability: Full,
+};
+pub(super) const QUIC_TABLE: Key = Key {
+    name: "quic",
+    allowed: "a table such as { server_id_length = 2 }",
+    presence: Otherwise("by flow"),
+    meaning: "How connection IDs of a `quic` service carry its backends.",
+    availability: Full,
 };
 pub(super) const HEALTH_TABLE: Key = Key {
     name: "health",
@@ -207,6 +231,30 @@ pub(super) const BACKEND_TABLES: Key = Key {
     allowed: "[[service.backend]] in double brackets above each backend",
     presence: Otherwise("no backends"),
     meaning: "The backends.",
+    availability: Full,
+};
+
+pub(super) const QUIC: Section = Section {
+    header: "[service.quic]",
+    meaning: "How the connection IDs that backends of the service above hand out say whose they are: in plain text, as in \
+              draft-ietf-quic-load-balancers: one byte whose first three bits are the configuration, then the server ID, \
+              then whatever the backend likes. Packets with another configuration or an unknown server ID, as the first of \
+              a connection have, go by flow.",
+    keys: &[SERVER_ID_LENGTH, CONFIG_ID],
+};
+
+pub(super) const SERVER_ID_LENGTH: Key = Key {
+    name: "server_id_length",
+    allowed: "a number from 1 to 15",
+    presence: Required,
+    meaning: "Bytes of a server ID.",
+    availability: Full,
+};
+pub(super) const CONFIG_ID: Key = Key {
+    name: "config_id",
+    allowed: "a number from 0 to 6",
+    presence: Default("0"),
+    meaning: "The configuration that connection IDs say they are of.",
     availability: Full,
 };
 
@@ -235,19 +283,14 @@ pub(super) const HEALTH_TYPE: Key = Key {
 pub(super) const BACKEND: Section = Section {
     header: "[[service.backend]]",
     meaning: "A real server behind the service above.",
-    keys: &[
-        ADDRESS,
-        BACKEND_PORT,
-        WEIGHT,
-        later("server_id", "The backend's identity in connection IDs of QUIC."),
-    ],
+    keys: &[ADDRESS, BACKEND_PORT, WEIGHT, SERVER_ID],
 };
 
 pub(super) const ADDRESS: Key = Key {
     name: "address",
     allowed: "the backend's own IPv4 or IPv6 address, such as \"10.0.0.11\"",
     presence: Required,
-    meaning: "Its address, of the VIP's family.",
+    meaning: "Its address: of the VIP's family, or in a tunnel of either.",
     availability: Full,
 };
 pub(super) const BACKEND_PORT: Key = Key {
@@ -255,6 +298,13 @@ pub(super) const BACKEND_PORT: Key = Key {
     allowed: "a number from 1 to 65535",
     presence: Otherwise("the port the client used"),
     meaning: "Its port, where a `nat` service of one port uses another one on its backends.",
+    availability: Full,
+};
+pub(super) const SERVER_ID: Key = Key {
+    name: "server_id",
+    allowed: "its bytes in hex, such as \"0a01\"",
+    presence: Otherwise("none"),
+    meaning: "Its identity in connection IDs, which a service with [service.quic] asks of every backend; unique there.",
     availability: Full,
 };
 pub(super) const WEIGHT: Key = Key {

@@ -80,17 +80,27 @@ impl<'a> TableReader<'a> {
     pub(super) fn required_list<T>(
         &self,
         key: &Key,
-        mut convert: impl FnMut(&Given<'_>) -> Result<T, Complaint>,
+        convert: impl FnMut(&Given<'_>) -> Result<T, Complaint>,
     ) -> Option<Vec<Located<T>>> {
         let Some(given) = self.given(key) else { return self.missing(key) };
+        if given.item.as_array().is_some_and(toml_edit::Array::is_empty) {
+            self.add(given.at, key, given.refused("is empty"));
+            return None;
+        }
+        self.list(key, convert)
+    }
+
+    /// A list that is empty when it is not written; elements that cannot be used are reported and left out.
+    pub(super) fn list<T>(
+        &self,
+        key: &Key,
+        mut convert: impl FnMut(&Given<'_>) -> Result<T, Complaint>,
+    ) -> Option<Vec<Located<T>>> {
+        let Some(given) = self.given(key) else { return Some(Vec::new()) };
         let Some(array) = given.item.as_array() else {
             self.add(given.at, key, given.wrong_type());
             return None;
         };
-        if array.is_empty() {
-            self.add(given.at, key, given.refused("is empty"));
-            return None;
-        }
         let elements = array.iter().filter_map(|value| {
             let item = Item::Value(value.clone());
             let element = Given { item: &item, at: start(value.span(), given.at), ..given };
@@ -107,6 +117,20 @@ impl<'a> TableReader<'a> {
         }
         self.add(given.at, key, given.wrong_type());
         None
+    }
+
+    /// What `convert` makes of the table under `key`; `None` inside when it is not written.
+    pub(super) fn optional_table<T>(
+        &self,
+        key: &Key,
+        convert: impl FnOnce(Self) -> Option<T>,
+    ) -> Option<Located<Option<T>>> {
+        if !self.table.contains_key(key.name) {
+            return Some(Located { value: None, at: self.at });
+        }
+        let table = self.table(key)?;
+        let at = table.at;
+        Some(Located { value: Some(convert(table)?), at })
     }
 
     /// The one table under `key`, reported when it is not there.

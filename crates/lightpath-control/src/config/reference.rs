@@ -22,8 +22,12 @@ const RULES: &str = "\
 - Names of services are unique, and no two services claim the same VIP, protocol and ports. One port inside a range,
   and a range or one port beside `any`, are no conflict: the more specific service wins.
 - An address of a VIP or backend is unicast, and neither loopback nor link-local IPv6. Backends are of their VIP's
-  family, are not a VIP themselves, and are listed once for each service and port.
-- A backend's `port` needs a service of one port, and with `dsr` it is that port: only `nat` rewrites ports.
+  family unless they are reached through a tunnel, are not a VIP themselves, and are listed once for each service and
+  port.
+- A backend's `port` needs a service of one port, and with `dsr` it is that port: only `nat` rewrites ports. In a tunnel
+  there is none to write: the backend gets packets as clients sent them.
+- Prefixes have no bits set beyond their length, do not overlap and contain no backend; `snat_addresses` contain no VIP.
+- `udp` and `quic` share their ports. With `[service.quic]` every backend has a `server_id`, of the service's length.
 - With `nat`, the replies of a backend's port and protocol belong to one service: two services that share it are refused.
 - All weights may be 0: the service then takes no new flows.
 - A configuration holds at most 65,535 backends.
@@ -38,7 +42,7 @@ pub fn markdown() -> String {
     page += "\n\n```toml\n";
     page += EXAMPLE;
     page += "```\n";
-    for section in [&keys::NODE, &keys::SERVICE, &keys::BACKEND, &keys::HEALTH] {
+    for section in [&keys::NODE, &keys::SERVICE, &keys::QUIC, &keys::BACKEND, &keys::HEALTH] {
         page += "\n";
         page += &chapter(section);
     }

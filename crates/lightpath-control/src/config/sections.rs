@@ -6,16 +6,24 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use toml_edit::Document;
 
 use super::diagnostic::{Complaint, Report};
 use super::reader::{Located, TableReader, field};
 use super::{DEFAULT_HASH_SEED, DEFAULT_SLOTS, keys, values};
-use crate::model::{Announce, Backend, Config, Forward, Node, Ports, Protocol, Service, Sticky, XdpMode};
+use crate::model::{
+    Announce, Backend, Config, Forward, Node, Ports, Protocol, Quic, ServerId, Service, Sticky, WhenEmpty,
+    XdpMode,
+};
 
 /// The file.
 pub(super) struct Written {
     node: Option<Node>,
+    /// Those of [`keys::TUNNEL_SOURCES`] that are right by themselves.
+    pub(super) tunnel_sources: Vec<Located<IpNet>>,
+    /// Those of [`keys::SNAT_ADDRESSES`].
+    pub(super) snat_addresses: Vec<Located<IpNet>>,
     pub(super) services: Vec<WrittenService>,
 }
 
@@ -30,6 +38,9 @@ pub(super) struct WrittenService {
     pub(super) forward: Option<Located<Forward>>,
     sticky: Option<Located<Sticky>>,
     pub(super) slots: Option<Located<u32>>,
+    when_empty: Option<Located<WhenEmpty>>,
+    /// `None` inside when it is not written.
+    pub(super) quic: Option<Located<Option<Quic>>>,
     pub(super) backends: Vec<WrittenBackend>,
 }
 
@@ -43,13 +54,18 @@ pub(super) struct WrittenBackend {
     /// The port as it is written; `None` inside when it is not.
     pub(super) port: Option<Located<Option<u16>>>,
     pub(super) weight: Option<Located<u16>>,
+    /// `None` inside when it is not written.
+    pub(super) server_id: Option<Located<Option<ServerId>>>,
 }
 
 /// Reads every table of the document.
 pub(super) fn read<'a>(document: &'a Document<&str>, report: &'a Report<'a>) -> Written {
     let root = TableReader::root(document.as_table(), report);
     root.refuse_other_keys(&keys::ROOT);
-    let node = root.required_table(&keys::NODE_TABLE).and_then(|table| node(&table, report));
+    let table = root.required_table(&keys::NODE_TABLE);
+    let prefixes = |key| table.as_ref().and_then(|table| table.list(key, values::source_prefix));
+    let (tunnel_sources, snat_addresses) = (prefixes(&keys::TUNNEL_SOURCES), prefixes(&keys::SNAT_ADDRESSES));
+    let node = table.as_ref().and_then(|table| node(table, report));
     let services = (1..).zip(root.tables(&keys::SERVICE_TABLES)).map(|(number, table)| {
         let place = match table.text(&keys::NAME) {
             Some(name) => format!("service {name:?}"),
@@ -57,7 +73,12 @@ pub(super) fn read<'a>(document: &'a Document<&str>, report: &'a Report<'a>) -> 
         };
         service(&table.named(place))
     });
-    Written { node, services: services.collect() }
+    Written {
+        node,
+        tunnel_sources: tunnel_sources.unwrap_or_default(),
+        snat_addresses: snat_addresses.unwrap_or_default(),
+        services: services.collect(),
+    }
 }
 
 fn node(table: &TableReader<'_>, report: &Report<'_>) -> Option<Node> {
@@ -76,22 +97,28 @@ fn node(table: &TableReader<'_>, report: &Report<'_>) -> Option<Node> {
     let xdp_mode = table.or_default(&keys::XDP_MODE, XdpMode::Auto, values::one_of(&xdp_modes));
     let announce = table.or_default(&keys::ANNOUNCE, Announce::Address, values::one_of(&announcements));
     let hash_seed = table.or_default(&keys::HASH_SEED, DEFAULT_HASH_SEED.to_owned(), values::hash_seed);
+    let snat_ports = table.or_default(&keys::SNAT_PORTS, None, |given| values::port_range(given).map(Some));
     Some(Node {
         interfaces: interfaces?.into_iter().map(|interface| interface.value).collect(),
         xdp_mode: xdp_mode?.value,
         metrics: None,
         announce: announce?.value,
         hash_seed: hash_seed?.value,
+        tunnel_sources: Vec::new(),
+        snat_addresses: Vec::new(),
+        snat_ports: snat_ports?.value,
     })
 }
 
 fn service(table: &TableReader<'_>) -> WrittenService {
     table.refuse_other_keys(&keys::SERVICE);
-    let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
-    let forwards = [("nat", Forward::Nat), ("dsr", Forward::Dsr)];
+    let protocols =
+        [Protocol::Tcp, Protocol::Udp, Protocol::Quic].map(|protocol| (protocol.name(), protocol));
+    let forwards = [Forward::Nat, Forward::Dsr, Forward::Ipip, Forward::Gue, Forward::FullNat]
+        .map(|forward| (forward.name(), forward));
     let stickies = [("none", Sticky::None), ("source-ip", Sticky::SourceIp)];
+    let endings = [("reject", WhenEmpty::Reject), ("drop", WhenEmpty::Drop)];
 
-    table.or_default(&keys::WHEN_EMPTY, (), values::one_of(&[("drop", ())]));
     if let Some(health) = table.table(&keys::HEALTH_TABLE) {
         let health = health.named(format!("{} health", table.place()));
         health.refuse_other_keys(&keys::HEALTH);
@@ -108,9 +135,22 @@ fn service(table: &TableReader<'_>) -> WrittenService {
         forward: table.or_default(&keys::FORWARD, Forward::Nat, values::one_of(&forwards)),
         sticky: table.or_default(&keys::STICKY, Sticky::None, values::one_of(&stickies)),
         slots: table.or_default(&keys::SLOTS, DEFAULT_SLOTS, values::slots),
+        when_empty: table.or_default(&keys::WHEN_EMPTY, WhenEmpty::Reject, values::one_of(&endings)),
+        quic: table.optional_table(&keys::QUIC_TABLE, |quic_table| {
+            quic(&quic_table.named(format!("{} quic", table.place())))
+        }),
         backends: backends.collect(),
         place: table.place().to_owned(),
     }
+}
+
+fn quic(table: &TableReader<'_>) -> Option<Quic> {
+    table.refuse_other_keys(&keys::QUIC);
+    let longest = u8::try_from(ServerId::LONGEST).unwrap_or(u8::MAX);
+    let server_id_length = table.required(&keys::SERVER_ID_LENGTH, values::number(1..=longest));
+    // 7 says that a connection ID leads nowhere in particular.
+    let config_id = table.or_default(&keys::CONFIG_ID, 0, values::number(0..=6));
+    Some(Quic { server_id_length: server_id_length?.value, config_id: config_id?.value })
 }
 
 fn backend(table: &TableReader<'_>) -> WrittenBackend {
@@ -119,6 +159,7 @@ fn backend(table: &TableReader<'_>) -> WrittenBackend {
         address: table.required(&keys::ADDRESS, values::unicast_address),
         port: table.or_default(&keys::BACKEND_PORT, None, |given| values::port(given).map(Some)),
         weight: table.or_default(&keys::WEIGHT, 100, values::weight),
+        server_id: table.or_default(&keys::SERVER_ID, None, |given| values::server_id(given).map(Some)),
         at: table.at(),
         place: table.place().to_owned(),
     }
@@ -128,7 +169,13 @@ impl Written {
     /// The model, if no value is missing.
     pub(super) fn into_model(self) -> Option<Config> {
         let services = self.services.into_iter().map(WrittenService::into_model);
-        Some(Config { services: services.collect::<Option<_>>()?, node: self.node? })
+        let values = |list: Vec<Located<IpNet>>| list.into_iter().map(|prefix| prefix.value).collect();
+        let node = Node {
+            tunnel_sources: values(self.tunnel_sources),
+            snat_addresses: values(self.snat_addresses),
+            ..self.node?
+        };
+        Some(Config { services: services.collect::<Option<_>>()?, node })
     }
 }
 
@@ -144,6 +191,8 @@ impl WrittenService {
             forward: self.forward?.value,
             sticky: self.sticky?.value,
             slots: self.slots?.value,
+            when_empty: self.when_empty?.value,
+            quic: self.quic?.value,
             backends: backends.collect::<Option<_>>()?,
         })
     }
@@ -159,6 +208,11 @@ impl WrittenBackend {
     fn into_model(self, ports: Ports) -> Option<Backend> {
         let port = self.effective_port(ports);
         self.port?;
-        Some(Backend { address: self.address?.value, port, weight: self.weight?.value })
+        Some(Backend {
+            address: self.address?.value,
+            port,
+            weight: self.weight?.value,
+            server_id: self.server_id?.value,
+        })
     }
 }

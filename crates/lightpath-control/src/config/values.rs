@@ -1,23 +1,24 @@
 //! Single values: from what is written to what the model holds.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
 
 use super::diagnostic::Complaint;
 use super::reader::Given;
 use crate::maglev;
-use crate::model::Ports;
+use crate::model::{Ports, ServerId};
 
 /// One of a few words.
 pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&Given<'_>) -> Result<T, Complaint> {
     move |given| {
         let written = given.string()?;
-        match words.iter().find(|(word, _)| *word == written) {
-            Some((_, value)) => Ok(*value),
-            None if given.is_of_later_version(written) => {
-                Err(given.refused("is not available in this version"))
-            }
-            None => Err(given.refused("is not known")),
+        if given.is_of_later_version(written) {
+            return Err(given.refused("is not available in this version"));
         }
+        let known = words.iter().find(|(word, _)| *word == written);
+        known.map(|(_, value)| *value).ok_or_else(|| given.refused("is not known"))
     }
 }
 
@@ -60,6 +61,27 @@ pub(super) fn unicast_address(given: &Given<'_>) -> Result<IpAddr, Complaint> {
     let Ok(address) = given.string()?.parse::<IpAddr>() else {
         return Err(given.refused("is not an address"));
     };
+    unicast(address, given)?;
+    Ok(address)
+}
+
+/// A prefix of addresses that a packet can come from; one without a length is a single address.
+pub(super) fn source_prefix(given: &Given<'_>) -> Result<IpNet, Complaint> {
+    let written = given.string()?;
+    let prefix = written.parse().or_else(|_| written.parse::<IpAddr>().map(IpNet::from));
+    let Ok(prefix) = prefix else {
+        return Err(given.refused("is neither a prefix nor an address"));
+    };
+    unicast(prefix.addr(), given)?;
+    let whole = prefix.trunc();
+    if whole != prefix {
+        let help = format!("write \"{whole}\", or \"{}\" for the one address", prefix.addr());
+        return Err(given.refused_with(&format!("has bits beyond its first {}", prefix.prefix_len()), help));
+    }
+    Ok(prefix)
+}
+
+fn unicast(address: IpAddr, given: &Given<'_>) -> Result<(), Complaint> {
     if let IpAddr::V6(address) = address
         && let Some(mapped) = address.to_ipv4_mapped()
     {
@@ -71,7 +93,7 @@ pub(super) fn unicast_address(given: &Given<'_>) -> Result<IpAddr, Complaint> {
         _ if address.is_multicast() => "a multicast address",
         IpAddr::V4(Ipv4Addr::BROADCAST) => "the broadcast address",
         IpAddr::V6(address) if Ipv6Addr::is_unicast_link_local(&address) => "a link-local address",
-        _ => return Ok(address),
+        _ => return Ok(()),
     };
     Err(given.refused(&format!("is {kind}")))
 }
@@ -88,18 +110,32 @@ pub(super) fn ports(given: &Given<'_>) -> Result<Ports, Complaint> {
     if let Some(port) = port_number(written) {
         return Err(given.refused_with("is a string", format!("write the port without quotes: {port}")));
     }
-    let bounds =
-        written.split_once('-').and_then(|(first, last)| Some((port_number(first)?, port_number(last)?)));
-    match bounds {
+    match bounds(written) {
         Some((first, last)) if first < last => Ok(Ports::Range(first, last)),
         Some((first, last)) if first == last => {
             Err(given.refused_with("is a single port", format!("write it as a number: {first}")))
         }
-        Some((first, last)) => {
-            Err(given.refused_with("ends before it starts", format!("write \"{last}-{first}\"")))
-        }
+        Some((first, last)) => Err(ends_before_it_starts(first, last, given)),
         None => Err(given.refused("is neither a port nor a range of ports")),
     }
+}
+
+/// A range of ports, of which there may be one only.
+pub(super) fn port_range(given: &Given<'_>) -> Result<RangeInclusive<u16>, Complaint> {
+    match bounds(given.string()?) {
+        Some((first, last)) if first <= last => Ok(first..=last),
+        Some((first, last)) => Err(ends_before_it_starts(first, last, given)),
+        None => Err(given.refused("is not a range of ports")),
+    }
+}
+
+fn bounds(written: &str) -> Option<(u16, u16)> {
+    let (first, last) = written.split_once('-')?;
+    Some((port_number(first)?, port_number(last)?))
+}
+
+fn ends_before_it_starts(first: u16, last: u16, given: &Given<'_>) -> Complaint {
+    given.refused_with("ends before it starts", format!("write \"{last}-{first}\""))
 }
 
 /// One port.
@@ -111,6 +147,29 @@ pub(super) fn port(given: &Given<'_>) -> Result<u16, Complaint> {
 /// A weight.
 pub(super) fn weight(given: &Given<'_>) -> Result<u16, Complaint> {
     u16::try_from(given.integer()?).map_err(|_| given.refused("is not a weight"))
+}
+
+/// An integer within bounds.
+pub(super) fn number(bounds: RangeInclusive<u8>) -> impl FnOnce(&Given<'_>) -> Result<u8, Complaint> {
+    move |given| {
+        let number = u8::try_from(given.integer()?).ok().filter(|number| bounds.contains(number));
+        number.ok_or_else(|| given.refused("is out of bounds"))
+    }
+}
+
+/// A server ID in hex.
+pub(super) fn server_id(given: &Given<'_>) -> Result<ServerId, Complaint> {
+    let digits = given.string()?.as_bytes();
+    let byte = |pair: &[u8]| {
+        let [high, low] = *pair else { return None };
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        u8::try_from(digit(high)? << 4 | digit(low)?).ok()
+    };
+    let Some(bytes) = digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>() else {
+        return Err(given.refused("is not in hex, two digits to a byte"));
+    };
+    let help = format!("write 1 to {} bytes", ServerId::LONGEST);
+    ServerId::new(&bytes).ok_or_else(|| given.refused_with(&format!("is of {} bytes", bytes.len()), help))
 }
 
 /// A size for a Maglev table.

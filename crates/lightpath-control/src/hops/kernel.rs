@@ -10,7 +10,9 @@ use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::neighbour::{
     NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia};
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia,
+};
 use rtnetlink::{Handle, RouteMessageBuilder};
 
 use super::{Reason, Refusal};
@@ -49,6 +51,10 @@ pub(super) struct Route {
     pub(super) interface: u32,
     /// The gateway, if the destination is not on the link itself.
     pub(super) gateway: Option<IpAddr>,
+    /// The address of this host that the kernel would send from.
+    pub(super) source: Option<IpAddr>,
+    /// The largest packet by the route's own word, in bytes of layer 3.
+    pub(super) mtu: Option<u32>,
 }
 
 /// All links of the network namespace.
@@ -146,9 +152,14 @@ fn understand(message: &RouteMessage) -> Result<Route, Reason> {
     }
     let mut interface = None;
     let mut gateway = None;
+    let mut source = None;
+    let mut mtu = None;
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Oif(index) => interface = Some(*index),
+            RouteAttribute::PrefSource(RouteAddress::Inet(address)) => source = Some(IpAddr::V4(*address)),
+            RouteAttribute::PrefSource(RouteAddress::Inet6(address)) => source = Some(IpAddr::V6(*address)),
+            RouteAttribute::Metrics(metrics) => mtu = metrics.iter().find_map(metric_mtu),
             RouteAttribute::Gateway(RouteAddress::Inet(address))
             | RouteAttribute::Via(RouteVia::Inet(address)) => {
                 gateway = Some(IpAddr::V4(*address));
@@ -158,7 +169,15 @@ fn understand(message: &RouteMessage) -> Result<Route, Reason> {
             _ => {}
         }
     }
-    interface.map(|interface| Route { interface, gateway }).ok_or(Reason::NoRoute)
+    interface.map(|interface| Route { interface, gateway, source, mtu }).ok_or(Reason::NoRoute)
+}
+
+/// A route without an MTU of its own may say 0.
+fn metric_mtu(metric: &RouteMetric) -> Option<u32> {
+    match metric {
+        RouteMetric::Mtu(mtu) => Some(*mtu).filter(|mtu| *mtu > 0),
+        _ => None,
+    }
 }
 
 /// A lookup that ends at a route of these kinds is answered with an error instead of the route

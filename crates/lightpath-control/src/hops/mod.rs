@@ -22,16 +22,20 @@ pub use watch::{Watcher, release};
 /// Where packets to a backend go next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextHop {
-    /// Index of the egress interface.
+    /// Index of the egress interface: of a VLAN interface, the one that it is on.
     pub interface: u32,
     /// Name of the egress interface.
     pub interface_name: String,
-    /// MAC address of the egress interface.
+    /// The VLAN on which frames leave, 1 to 4094, when the route is by a VLAN interface.
+    pub vlan: Option<u16>,
+    /// MAC address of the interface that the route is by.
     pub source_mac: [u8; 6],
     /// MAC address of the backend, or of the gateway towards it.
     pub mac: [u8; 6],
-    /// The interface's MTU, in bytes of layer 3.
+    /// The least of the interfaces' MTUs and the route's own, in bytes of layer 3.
     pub mtu: u32,
+    /// The address of this host that the kernel would send from (`RTA_PREFSRC` of its answer); `None` when it has none.
+    pub source: Option<IpAddr>,
 }
 
 /// What is known of the way to an address.
@@ -67,6 +71,26 @@ pub enum Reason {
         /// Name of the interface.
         interface: String,
     },
+    /// This host has no address of the backend's family to send from, and needs one: for a tunnel, or `fullnat`.
+    NoSource,
+    /// The egress interface is a VLAN interface of a kind whose tags are not written.
+    Vlan {
+        /// Name of the interface.
+        interface: String,
+        /// What is in the way.
+        problem: VlanProblem,
+    },
+}
+
+/// Why frames cannot be tagged as a VLAN interface would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VlanProblem {
+    /// It is on a VLAN interface itself, so frames would need two tags.
+    Nested,
+    /// Its tag is a service tag (802.1ad).
+    ServiceTag,
+    /// The interface it is on is in another network namespace.
+    ParentElsewhere,
 }
 
 /// What a route does instead of leading to another host (rtnetlink(7), `rtm_type`).
@@ -97,6 +121,17 @@ impl fmt::Display for Reason {
             }
             Self::NoMac { interface } => {
                 write!(f, "{interface} has no MAC address: backends must be reached over Ethernet")
+            }
+            Self::NoSource => f.write_str(
+                "this host has no address of its family to send from: add one, or name one in the configuration",
+            ),
+            Self::Vlan { interface, problem } => {
+                let problem = match problem {
+                    VlanProblem::Nested => "is a VLAN within a VLAN",
+                    VlanProblem::ServiceTag => "is an 802.1ad VLAN",
+                    VlanProblem::ParentElsewhere => "is on an interface of another network namespace",
+                };
+                write!(f, "{interface} {problem}: use an 802.1Q VLAN of an interface of this host")
             }
         }
     }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::neighbour::NeighbourMessage;
-use rtnetlink::packet_route::route::RouteType;
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMetric, RouteType};
 use tokio::sync::watch;
 
 use super::events::{Event, Events};
 use super::neighbours::Neighbours;
 use super::{Hop, NextHop, Reason, Refusal, Watcher};
-use crate::testnet::{End, FAR, NEAR, Net, eventually, with_net};
+use crate::testnet::{End, FAR, NEAR, Net, eventually, gateway_route, with_net};
 
 struct Watched {
     targets: watch::Sender<BTreeSet<IpAddr>>,
@@ -91,9 +91,12 @@ fn a_neighbour_on_the_link_is_resolved_in_both_families() {
             interface_name: NEAR.to_owned(),
             source_mac: near.mac.unwrap(),
             mac: far_mac,
+            vlan: None,
             mtu: 1500,
+            source: None,
         };
-        for target in ["10.0.0.2", "2001:db8::2"] {
+        for (target, source) in [("10.0.0.2", "10.0.0.1"), ("2001:db8::2", "2001:db8::1")] {
+            let expected = NextHop { source: Some(source.parse().unwrap()), ..expected.clone() };
             assert_eq!(watched.until_mac(target, far_mac).await, expected);
         }
     });
@@ -109,6 +112,28 @@ fn a_target_behind_a_gateway_has_the_gateways_mac() {
         let far_mac = mac(&net.far, FAR).await;
         watched.until_mac("192.0.2.7", far_mac).await;
         watched.until_mac("2001:db8:ffff::7", far_mac).await;
+    });
+}
+
+#[test]
+fn the_mtu_is_the_least_of_the_interfaces_and_the_routes_and_the_source_that_of_the_route() {
+    with_net(async |net| {
+        address(&net).await;
+        net.near.add_address(NEAR, "10.0.0.9/32").await;
+        for (to, gateway, mtu) in [("192.0.2.0/24", "10.0.0.2", 1400), ("198.51.100.0/24", "10.0.0.2", 9000)]
+        {
+            let mut route = gateway_route(to, gateway);
+            route.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+            let source = RouteAddress::Inet("10.0.0.9".parse().unwrap());
+            route.attributes.push(RouteAttribute::PrefSource(source));
+            net.near.handle.route().add(route).execute().await.unwrap();
+        }
+        let mut watched = watch(&["192.0.2.7", "198.51.100.7"]);
+        let far_mac = mac(&net.far, FAR).await;
+        for (target, mtu) in [("192.0.2.7", 1400), ("198.51.100.7", 1500)] {
+            let next = watched.until_mac(target, far_mac).await;
+            assert_eq!((next.mtu, next.source), (mtu, Some("10.0.0.9".parse().unwrap())), "{target}");
+        }
     });
 }
 

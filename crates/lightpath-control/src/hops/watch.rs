@@ -9,12 +9,12 @@ use rtnetlink::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::Hop;
 use super::events::{Events, RECEIVE_BUFFER};
 use super::kernel::{self, Error};
 use super::neighbours::Neighbours;
 use super::view::{Stale, View};
-use crate::netlink;
+use super::{Hop, resolve};
+use crate::netlink::{self, Link};
 
 /// Changes come in bursts (one `ip link set` gives half a dozen notifications): wait for the rest of it.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -26,19 +26,26 @@ const SETTLE_MOST: Duration = Duration::from_secs(1);
 const SAFETY_NET: Duration = Duration::from_secs(30);
 
 /// Has the kernel no longer keep those neighbours resolved that are next hops of a data plane which has ended, given by
-/// interface and MAC address. How many there were. Works in the network namespace of the calling thread and on the current
+/// egress interface and MAC address. How many there were. Works in the network namespace of the calling thread and on the current
 /// tokio runtime.
 pub async fn release(next_hops: &BTreeSet<(u32, [u8; 6])>) -> Result<usize, Error> {
     let handle = netlink::connect()?;
+    let links = kernel::links(&handle).await?.into_iter().map(|link| (link.index, link)).collect();
     let neighbours = Neighbours::new(&kernel::neighbours(&handle).await?);
     let mut released = 0;
     for ((interface, address), mac) in neighbours.managed() {
-        if next_hops.contains(&(interface, mac)) {
+        if next_hops.contains(&(egress_of(interface, &links), mac)) {
             kernel::release(&handle, interface, address).await?;
             released += 1;
         }
     }
     Ok(released)
+}
+
+/// The interface by which frames to a neighbour on `interface` leave.
+fn egress_of(interface: u32, links: &BTreeMap<u32, Link>) -> u32 {
+    let egress = links.get(&interface).and_then(|link| resolve::egress(link, links).ok());
+    egress.map_or(interface, |(link, _)| link.index)
 }
 
 /// Follows the next hops of a set of addresses.

@@ -49,6 +49,13 @@ pub async fn reconcile(
     Ok(added)
 }
 
+/// Every address of this host, on any interface and whoever put it there.
+///
+/// Works in the network namespace of the calling thread and on the current tokio runtime.
+pub async fn all() -> Result<BTreeSet<IpAddr>, Error> {
+    Ok(Host::read().await?.present.into_iter().map(|present| present.address).collect())
+}
+
 /// Removes all recorded addresses; gives what failed.
 pub(super) async fn remove_all(ledger: &mut Ledger) -> Vec<Error> {
     let entries = ledger.addresses().to_vec();

@@ -7,6 +7,7 @@ pub mod addresses;
 pub mod announce;
 pub mod ledger;
 mod nat;
+mod ports;
 pub mod sysctl;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::net::IpAddr;
 
 pub use ledger::Ledger;
 pub use nat::prepare_for_nat;
+pub use ports::ports_for_snat;
 
 /// A change to the host could not be made or taken back.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,14 @@ pub enum Error {
         interface: String,
         /// The kernel's answer.
         source: io::Error,
+    },
+    /// This host uses every port that `fullnat` could.
+    #[error(
+        "no ports are left beside {ephemeral:?} of net.ipv4.ip_local_port_range: write snat_ports, or make that range smaller"
+    )]
+    NoPorts {
+        /// The sysctl's value.
+        ephemeral: String,
     },
     /// A sysctl could not be read or set.
     #[error("cannot {action} /proc/sys/{path}: {source}")]

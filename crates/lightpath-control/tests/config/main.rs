@@ -6,7 +6,9 @@
 mod endpoints;
 mod keys;
 mod meaning;
+mod quic;
 mod relations;
+mod sources;
 mod values;
 
 use lightpath_control::config::{Diagnostics, parse};

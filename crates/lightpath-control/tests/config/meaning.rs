@@ -8,7 +8,8 @@ use lightpath_control::config::{
     DEFAULT_HASH_SEED, DEFAULT_SLOTS, EXAMPLE, LoadError, MAX_BACKENDS, load, markdown, parse,
 };
 use lightpath_control::model::{
-    Announce, Backend, Config, Forward, Node, Ports, Protocol, Service, Sticky, XdpMode,
+    Announce, Backend, Config, Forward, Node, Ports, Protocol, Quic, ServerId, Service, Sticky, WhenEmpty,
+    XdpMode,
 };
 use proptest::prelude::*;
 
@@ -19,7 +20,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 fn backend(text: &str, port: Option<u16>, weight: u16) -> Backend {
-    Backend { address: address(text), port, weight }
+    Backend { address: address(text), port, weight, server_id: None }
 }
 
 #[test]
@@ -30,6 +31,9 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         metrics: None,
         announce: Announce::Address,
         hash_seed: "a phrase of your own".to_owned(),
+        tunnel_sources: vec!["10.64.0.0/16".parse().expect("a prefix")],
+        snat_addresses: vec![],
+        snat_ports: None,
     };
     let web = Service {
         name: "web".to_owned(),
@@ -39,6 +43,8 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         forward: Forward::Nat,
         sticky: Sticky::None,
         slots: 65_537,
+        when_empty: WhenEmpty::Reject,
+        quic: None,
         backends: vec![backend("10.0.0.11", Some(8443), 100), backend("10.0.0.12", Some(8443), 25)],
     };
     let dns = Service {
@@ -49,6 +55,8 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         forward: Forward::Dsr,
         sticky: Sticky::SourceIp,
         slots: 65_537,
+        when_empty: WhenEmpty::Reject,
+        quic: None,
         backends: vec![backend("2001:db8:1::11", Some(53), 100)],
     };
     let media = Service {
@@ -59,9 +67,32 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         forward: Forward::Nat,
         sticky: Sticky::None,
         slots: 1009,
+        when_empty: WhenEmpty::Drop,
+        quic: None,
         backends: vec![backend("10.0.0.21", None, 100), backend("10.0.0.22", None, 0)],
     };
-    assert_eq!(parse(EXAMPLE, "example.toml"), Ok(Config { node, services: vec![web, dns, media] }));
+    let api = Service {
+        name: "api".to_owned(),
+        vip: address("2001:db8::80"),
+        ports: Ports::One(443),
+        protocol: Protocol::Tcp,
+        forward: Forward::Ipip,
+        backends: vec![backend("192.0.2.11", Some(443), 100), backend("2001:db8:7::12", Some(443), 100)],
+        ..web.clone()
+    };
+    let h3 = Service {
+        name: "h3".to_owned(),
+        protocol: Protocol::Quic,
+        forward: Forward::Gue,
+        quic: Some(Quic { server_id_length: 2, config_id: 0 }),
+        backends: vec![Backend {
+            server_id: ServerId::new(&[0x0a, 1]),
+            ..backend("2001:db8:7::12", Some(443), 100)
+        }],
+        ..api.clone()
+    };
+    let services = vec![web, dns, media, api, h3];
+    assert_eq!(parse(EXAMPLE, "example.toml"), Ok(Config { node, services }));
 }
 
 #[test]
@@ -72,16 +103,23 @@ fn every_key_of_this_version_may_be_written_in_one_file() {
         xdp_mode   = "native"
         announce   = "none"
         hash_seed  = "equal on all nodes"
+        tunnel_sources = ["10.64.0.0/16", "fd00:64::/64"]
+        snat_addresses = ["10.9.0.5"]
+        snat_ports     = "1024-32767"
 
         [[service]]
         name     = "web"
         vip      = "203.0.113.10"
         port     = "any"
-        protocol = "tcp"
+        protocol = "quic"
         forward  = "nat"
         sticky   = "source-ip"
         slots    = 11
         when_empty = "drop"
+
+        [service.quic]
+        server_id_length = 15
+        config_id = 6
 
         [service.health]
         type = "none"
@@ -89,6 +127,7 @@ fn every_key_of_this_version_may_be_written_in_one_file() {
         [[service.backend]]
         address = "10.0.0.11"
         weight  = 65535
+        server_id = "000102030405060708090a0b0c0d0e"
     "#;
     let Config { node, services } = parse(text, "f.toml").unwrap();
     assert_eq!((node.xdp_mode, node.announce), (XdpMode::Native, Announce::None));
@@ -96,7 +135,8 @@ fn every_key_of_this_version_may_be_written_in_one_file() {
         (services[0].ports, services[0].sticky, services[0].slots),
         (Ports::Any, Sticky::SourceIp, 11)
     );
-    assert_eq!(services[0].backends, [backend("10.0.0.11", None, 65_535)]);
+    let server_id = ServerId::new(&(0..15).collect::<Vec<u8>>());
+    assert_eq!(services[0].backends, [Backend { server_id, ..backend("10.0.0.11", None, 65_535) }]);
 }
 
 /// The form that the project's design fixes, with the keys of later versions left out.
@@ -108,6 +148,8 @@ fn the_form_the_design_fixes_is_read() {
         xdp_mode   = "auto"          # auto | native | generic
         announce   = "address"       # address | none
         hash_seed  = "…"             # equal on all nodes of a cluster
+        tunnel_sources = []          # prefixes for outer source addresses (spread by flow); default: the node's own address
+        snat_addresses = []          # `fullnat` pool; default: the address of the interface towards the backend
 
         [[service]]
         name     = "web"
@@ -116,6 +158,7 @@ fn the_form_the_design_fixes_is_read() {
         protocol = "tcp"
         forward  = "nat"
         sticky   = "none"            # none | source-ip
+        when_empty = "reject"        # reject | drop
 
         [[service.backend]]
         address = "10.0.0.11"

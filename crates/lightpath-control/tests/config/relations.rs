@@ -1,6 +1,6 @@
 //! Values that are right by themselves and contradict one another.
 
-use super::{RIGHT, check};
+use super::{RIGHT, check, mistakes};
 
 /// The second service but for its name.
 const DNS: &str = r#"vip = "2001:db8::53"
@@ -62,14 +62,14 @@ fn backends_fit_their_service() {
             r#""10.0.0.12""#,
             r#""2001:db8::12""#,
             &[
-                r#"15:11: service "web" backend 2: address: 2001:db8::12 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address"#,
+                r#"15:11: service "web" backend 2: address: 2001:db8::12 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address, or use a tunnel: forward = "ipip" or "gue""#,
             ],
         ),
         (
             r#""2001:db8:1::11""#,
             r#""10.0.0.13""#,
             &[
-                r#"25:11: service "dns" backend 1: address: 10.0.0.13 is IPv4 but the VIP 2001:db8::53 is IPv6; write an IPv6 address"#,
+                r#"25:11: service "dns" backend 1: address: 10.0.0.13 is IPv4 but the VIP 2001:db8::53 is IPv6; write an IPv6 address, or use a tunnel: forward = "ipip" or "gue""#,
             ],
         ),
         (
@@ -114,6 +114,24 @@ fn backends_fit_their_service() {
             &[],
         ),
     ]);
+}
+
+#[test]
+fn a_tunnel_carries_either_family_and_rewrites_no_port() {
+    for forward in ["ipip", "gue"] {
+        let tunnel = format!("forward = \"{forward}\"");
+        let web = RIGHT.replace("protocol = \"tcp\"", &format!("protocol = \"tcp\"\n{tunnel}"));
+        let expected = format!(
+            "f.toml:13:8: service \"web\" backend 1: port: 8443 cannot be used: with \"{forward}\" the backend gets \
+             packets as clients sent them; remove it"
+        );
+        assert_eq!(mistakes(&web), [expected]);
+        let crossed = RIGHT.replace("forward = \"dsr\"", &tunnel).replace("2001:db8:1::11", "10.0.0.13");
+        assert_eq!(mistakes(&crossed), [""; 0]);
+        // One that is the client's is not written either: it would look as if it could be another.
+        let same = crossed.replace("\"10.0.0.13\"", "\"10.0.0.13\"\nport = 53");
+        assert_eq!(mistakes(&same).len(), 1);
+    }
 }
 
 #[test]
@@ -184,7 +202,7 @@ adress = "10.0.0.12"
             r#"3:1: node: xdp_mod: unknown key; did you mean "xdp_mode"?"#,
             r#"7:7: service "web": vip: "203.0.113" is not an address; write an IPv4 or IPv6 address such as "203.0.113.10""#,
             r#"8:8: service "web": port: 0 is not a port; write 1 to 65535, a range such as "8000-8999", or "any""#,
-            r#"9:12: service "web": protocol: "sctp" is not known; write "tcp" or "udp""#,
+            r#"9:12: service "web": protocol: "sctp" is not known; write "tcp", "udp" or "quic""#,
             r#"13:10: service "web" backend 1: weight: -5 is not a weight; write a number from 0 to 65535"#,
             r#"15:1: service "web" backend 2: address: missing; write the backend's own IPv4 or IPv6 address, such as "10.0.0.11""#,
             r#"16:1: service "web" backend 2: adress: unknown key; did you mean "address"?"#,

@@ -170,12 +170,12 @@ fn words_and_numbers_are_within_their_sets() {
         (
             r#""tcp""#,
             r#""sctp""#,
-            &[r#"8:12: service "web": protocol: "sctp" is not known; write "tcp" or "udp""#],
+            &[r#"8:12: service "web": protocol: "sctp" is not known; write "tcp", "udp" or "quic""#],
         ),
         (
             r#""dsr""#,
             r#""DSR""#,
-            &[r#"22:11: service "dns": forward: "DSR" is not known; write "nat" or "dsr""#],
+            &[r#"22:11: service "dns": forward: "DSR" is not known; write "nat", "dsr", "ipip" or "gue""#],
         ),
         (
             r#"forward = "dsr""#,
@@ -185,7 +185,7 @@ fn words_and_numbers_are_within_their_sets() {
         (
             r#"forward = "dsr""#,
             r#"when_empty = "wait""#,
-            &[r#"22:14: service "dns": when_empty: "wait" is not known; write "drop""#],
+            &[r#"22:14: service "dns": when_empty: "wait" is not known; write "reject" or "drop""#],
         ),
         (
             "port = 8443",

@@ -56,9 +56,7 @@ pub fn contents(node: &Node) -> Contents {
     }
     // As if the last backend of the service had failed.
     let quic = contents.service("quic");
-    if let Some(last) =
-        contents.image.backends.values_mut().filter(|backend| backend.service == quic).next_back()
-    {
+    if let Some(last) = contents.image.backends.values_mut().rfind(|backend| backend.service == quic) {
         last.serving = 0;
     }
     contents

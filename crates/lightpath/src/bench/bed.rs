@@ -1,13 +1,13 @@
 //! What is measured: packets, and a configuration that forwards them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use lightpath_control::config;
 use lightpath_control::hops::{Hop, NextHop};
-use lightpath_control::reconcile::{Hops, Reconciler};
+use lightpath_control::reconcile::{Hops, Reconciler, Surroundings};
 use lightpath_core::wire::{TCP, UDP, ethernet};
 use lightpath_dataplane::bench::{Stopwatch, Traffic};
 use lightpath_dataplane::{Dataplane, Pins, ProgramFigures};
@@ -94,7 +94,8 @@ impl Bed {
                 config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address),
             );
             let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config))?);
-            Reconciler::new(config, &kernel.0.tables()).reconcile(&hops, &mut kernel)?;
+            let surroundings = Surroundings { hops: &hops, addresses: &BTreeSet::new() };
+            Reconciler::new(config, &kernel.0.tables()).reconcile(surroundings, &mut kernel)?;
             balancers.insert(configuration, kernel);
         }
         Ok(Self { balancers })
@@ -146,7 +147,9 @@ fn hops(addresses: impl Iterator<Item = IpAddr>) -> Hops {
         interface_name: "lo".to_owned(),
         source_mac: [2, 0, 0, 0, 0, 1],
         mac: [2, 0, 0, 0, 0, 2],
+        vlan: None,
         mtu: 1500,
+        source: None,
     };
     addresses.map(|address| (address, Hop::Resolved(hop.clone()))).collect()
 }

@@ -26,13 +26,10 @@ impl Host {
         Ok(Self { ledger: Ledger::open(ledger)? })
     }
 
-    /// Sets what `nat` needs in order that replies can leave this node.
+    /// Sets what `nat` and `fullnat` need in order that replies can leave this node.
     pub(super) fn prepare(&mut self, config: &Config) -> Result<()> {
         let uses_nat = |v4| {
-            config
-                .services
-                .iter()
-                .any(|service| service.forward == Forward::Nat && service.vip.is_ipv4() == v4)
+            config.services.iter().any(|service| returns_here(service.forward) && service.vip.is_ipv4() == v4)
         };
         let before = self.ledger.sysctls().len();
         prepare_for_nat(&config.node.interfaces, uses_nat(true), uses_nat(false), &mut self.ledger)
@@ -62,5 +59,13 @@ impl Host {
             tokio::spawn(announce::announce(&added, &present)?);
         }
         Ok(())
+    }
+}
+
+/// Whether replies come back to this node, and leave it with the VIP as their source.
+fn returns_here(forward: Forward) -> bool {
+    match forward {
+        Forward::Nat | Forward::FullNat => true,
+        Forward::Dsr | Forward::Ipip | Forward::Gue => false,
     }
 }

@@ -19,9 +19,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lightpath_control::hops::{Hop, Watcher};
-use lightpath_control::model::Config;
+use lightpath_control::host::addresses;
+use lightpath_control::model::{Config, WhenEmpty};
 use lightpath_control::plan::Requirements;
-use lightpath_control::reconcile::{self, Condition, Hops, Reconciler};
+use lightpath_control::reconcile::{self, Condition, Hops, Reconciler, Surroundings};
 use lightpath_core::HashKey;
 use lightpath_dataplane::{
     Capacity, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces, release_memory,
@@ -61,6 +62,8 @@ pub(crate) struct Daemon {
     interfaces: Interfaces,
     host: Host,
     hops: watch::Receiver<Arc<Hops>>,
+    /// Addresses of this host, as last seen.
+    addresses: BTreeSet<IpAddr>,
     /// The backends whose next hops are followed.
     targets: watch::Sender<BTreeSet<IpAddr>>,
     rates: Rates,
@@ -104,8 +107,8 @@ impl Daemon {
         let spec = spec(&config);
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
-        let addresses = backend_addresses(&config);
-        let (targets, targets_in) = watch::channel(addresses.clone());
+        let backends = backend_addresses(&config);
+        let (targets, targets_in) = watch::channel(backends.clone());
         let (hops_out, mut hops) = watch::channel(Arc::default());
         let watcher = Watcher::open().context("cannot watch routes and neighbours")?;
         tokio::spawn(async move {
@@ -113,29 +116,32 @@ impl Daemon {
                 error!(%error, "routes and neighbours are not followed any more; restart the daemon");
             }
         });
-        wait_for_hops(&mut hops, &addresses).await;
+        wait_for_hops(&mut hops, &backends).await;
 
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
         let known = hops.borrow_and_update().clone();
-        let mut filled = reconciler.reconcile(&known, &mut kernel);
+        let own = addresses::all().await.context("cannot see the addresses of this host")?;
+        let surroundings = Surroundings { hops: &known, addresses: &own };
+        let mut filled = reconciler.reconcile(surroundings, &mut kernel);
         if let Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) = filled {
             info!(
                 "{full}: what runs and what is to run do not fit side by side, so fresh tables replace the old ones"
             );
             kernel = Kernel(Dataplane::open_fresh(&instance.pins, &spec)?);
-            filled = reconciler.reconcile(&known, &mut kernel);
+            filled = reconciler.reconcile(surroundings, &mut kernel);
         }
         filled.context("cannot fill the tables")?;
         log_unresolved(&reconciler);
         host.prepare(reconciler.config())?;
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         host.announce(reconciler.config(), &interfaces).await?;
+        let own = addresses::all().await.context("cannot see the addresses of this host")?;
         let rates = Rates::new(kernel.0.counters()?);
         let motion = kernel.0.settle()?;
         release_memory();
         info!(
             services = reconciler.config().services.len(),
-            backends = addresses.len(),
+            backends = backends.len(),
             interfaces = ?node.interfaces,
             "balancing"
         );
@@ -147,6 +153,7 @@ impl Daemon {
             interfaces,
             host,
             hops,
+            addresses: own,
             targets,
             rates,
             motion,
@@ -169,7 +176,7 @@ impl Daemon {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hang_up.recv() => self.reload_on_signal().await,
-                Ok(()) = self.hops.changed() => self.follow_hops(),
+                Ok(()) = self.hops.changed() => self.follow("next hops changed"),
                 Some(question) = asked.recv() => self.answer(question).await,
                 _ = tick.tick() => self.look_after().await,
                 _ = settle.tick() => self.settle(),
@@ -179,13 +186,14 @@ impl Daemon {
         Ok(())
     }
 
-    /// Next hops changed.
-    fn follow_hops(&mut self) {
+    /// Brings the tables up to date with what has changed around this node.
+    fn follow(&mut self, what: &str) {
         let hops = self.hops.borrow_and_update().clone();
         let before = conditions(&self.reconciler);
-        match self.reconciler.reconcile(&hops, &mut self.kernel) {
+        let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
+        match self.reconciler.reconcile(surroundings, &mut self.kernel) {
             Ok(changes) => {
-                info!(backends = changes.backends, slots = changes.slots, "next hops changed");
+                info!(backends = changes.backends, slots = changes.slots, "{what}");
                 self.settle();
                 release_memory();
                 if conditions(&self.reconciler) != before {
@@ -206,7 +214,7 @@ impl Daemon {
                 let released = self.reconciler.release(&motion.in_use);
                 self.motion = motion;
                 if released {
-                    self.follow_hops();
+                    self.follow("backends have left");
                 }
             }
             Err(error) => warn!(%error, "slots do not settle"),
@@ -253,17 +261,35 @@ impl Daemon {
         answer
     }
 
+    /// A VIP that has become an address of this host, or is one no longer, is answered for by another.
+    fn see_addresses(&mut self, addresses: BTreeSet<IpAddr>) {
+        let now = vips_among(self.reconciler.config(), &addresses);
+        if now != vips_among(self.reconciler.config(), &self.addresses) {
+            self.addresses = addresses;
+            self.follow("the addresses of this host changed");
+        }
+    }
+
     /// What changes without telling: interfaces made anew, addresses flushed.
     async fn look_after(&mut self) {
         self.interfaces.watch(&mut self.kernel.0);
         if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
             warn!("{error:#}");
         }
+        match addresses::all().await {
+            Ok(addresses) => self.see_addresses(addresses),
+            Err(error) => warn!(%error, "whether VIPs are addresses of this host is not followed"),
+        }
         match self.kernel.0.counters() {
             Ok(counters) => self.rates.sample(counters),
             Err(error) => warn!(%error, "no rates"),
         }
     }
+}
+
+/// The VIPs among the addresses of a host.
+fn vips_among(config: &Config, addresses: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+    config.services.iter().map(|service| service.vip).filter(|vip| addresses.contains(vip)).collect()
 }
 
 /// The program that a configuration asks for.
@@ -311,7 +337,11 @@ fn log_unresolved(reconciler: &Reconciler) {
             }
         }
         if state.backends.iter().all(|backend| backend.condition != Condition::Up) {
-            warn!(service = service.name, "no backend takes flows; packets are dropped");
+            let what = match service.when_empty {
+                WhenEmpty::Reject => "refused",
+                WhenEmpty::Drop => "dropped",
+            };
+            warn!(service = service.name, "no backend takes flows; packets are {what}");
         }
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use lightpath_control::config::{self, LoadError};
 use lightpath_control::difference::difference;
 use lightpath_control::model::Config;
-use lightpath_control::reconcile::{self, Reconciler};
+use lightpath_control::reconcile::{self, Reconciler, Surroundings};
 use lightpath_dataplane::{Dataplane, Error as DataplaneError, Spec, check_interfaces, release_memory};
 use tracing::{info, warn};
 
@@ -21,7 +21,7 @@ impl Daemon {
             Err(error) => return Err(format!("nothing is changed: {error}")),
         };
         let changes = difference(self.reconciler.wanted(), &config);
-        if changes.is_empty() {
+        if config == *self.reconciler.wanted() {
             return Ok(Reloaded { changes: Vec::new() });
         }
         self.adopt(config).await.map_err(|error| format!("the file is not applied: {error:#}"))?;
@@ -47,7 +47,9 @@ impl Daemon {
             // As it was before; what could not be written then was not.
             self.targets.send_replace(backend_addresses(self.reconciler.config()));
             let hops = self.hops.borrow().clone();
-            self.reconciler.reconcile(&hops, &mut self.kernel).context("the tables are not as they were")?;
+            self.reconciler
+                .reconcile(Surroundings { hops: &hops, addresses: &self.addresses }, &mut self.kernel)
+                .context("the tables are not as they were")?;
             return Err(error);
         }
         self.reconciler = next;
@@ -77,7 +79,8 @@ impl Daemon {
             self.kernel = kernel;
         }
         let hops = self.hops.borrow_and_update().clone();
-        match next.reconcile(&hops, &mut self.kernel) {
+        let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
+        match next.reconcile(surroundings, &mut self.kernel) {
             Ok(_) => {}
             Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) => {
                 warn!("{full}: fresh tables replace the old ones");
@@ -95,7 +98,8 @@ impl Daemon {
         let mut kernel = Kernel(Dataplane::open_fresh(&self.instance.pins, wanted)?);
         let mut afresh = Reconciler::new(next.wanted().clone(), &kernel.0.tables());
         let hops = self.hops.borrow_and_update().clone();
-        afresh.reconcile(&hops, &mut kernel).context("cannot fill the tables")?;
+        let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
+        afresh.reconcile(surroundings, &mut kernel).context("cannot fill the tables")?;
         self.interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         self.kernel = kernel;
         *next = afresh;

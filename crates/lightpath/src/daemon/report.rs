@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use lightpath_control::model::{Backend, Service};
 use lightpath_control::reconcile::{BackendState, Condition, Reconciler, ServiceState};
-use lightpath_core::Reason;
+use lightpath_core::{Reason, ReplyKind};
 use lightpath_dataplane::{Counters, Dataplane, Error, FLOW_TABLE_BYTES, Mode, Motion};
 
 use super::interfaces::Interfaces;
@@ -81,6 +81,7 @@ pub(super) fn status(
             .map(|reason| (reason.name().to_owned(), counters.dropped(reason)))
             .filter(|(_, count)| *count > 0)
             .collect(),
+        replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
         services: services
             .map(|(service, state)| service_status(service, state, reconciler, &counters, rates, motion))
             .collect(),

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::super::addresses::reconcile;
+use super::super::addresses::{all, reconcile};
 use super::super::ledger::Address;
 use super::super::{Error, undo};
 use super::{ledger, names};
@@ -113,5 +113,19 @@ fn undo_takes_back_what_was_recorded_and_perhaps_never_made() {
         assert!(undo(&mut ledger).await.is_empty());
         assert!(net.near.addresses(NEAR).await.is_empty());
         assert!(ledger.addresses().is_empty());
+    });
+}
+
+#[test]
+fn every_address_of_the_host_is_listed_whoever_put_it_there() {
+    with_net(async |net| {
+        net.near.add_address(NEAR, "203.0.113.10/24").await;
+        net.near.add_address("lo", "2001:db8::10/128").await;
+        let listed = all().await.unwrap();
+        for address in vips(&["203.0.113.10", "2001:db8::10", "127.0.0.1"]) {
+            assert!(listed.contains(&address), "{address} in {listed:?}");
+        }
+        net.near.remove_address(NEAR, "203.0.113.10/24").await;
+        assert!(!all().await.unwrap().contains(&"203.0.113.10".parse::<IpAddr>().unwrap()));
     });
 }

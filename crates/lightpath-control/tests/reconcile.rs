@@ -1,0 +1,273 @@
+//! From a configuration and what is known of the network to the tables of the packet path.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::net::IpAddr;
+
+use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, Forward as Mode, Role, Tag};
+use lightpath_control::config::parse;
+use lightpath_control::hops::{Hop, NextHop, Reason};
+use lightpath_control::model::{Config, Forward};
+use lightpath_control::plan::Requirements;
+use lightpath_control::reconcile::{Condition, Dataplane, Hops, Reconciler, Surroundings};
+use lightpath_core::host::{Changes, Image};
+
+/// Keeps what it was last given.
+#[derive(Default)]
+struct Recorder(Image);
+
+impl Dataplane for Recorder {
+    type Error = Infallible;
+
+    fn apply(&mut self, image: &Image) -> Result<Changes, Infallible> {
+        self.0 = image.clone();
+        Ok(Changes::default())
+    }
+}
+
+/// A controller of a configuration, with its data plane and what it is told.
+struct Node {
+    reconciler: Reconciler,
+    dataplane: Recorder,
+    hops: Hops,
+    addresses: BTreeSet<IpAddr>,
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// The service whose backends are `backends`, with further lines for the node and the service.
+fn config(node: &str, vip: &str, service: &str, backends: &[&str]) -> Config {
+    let backends: String =
+        backends.iter().map(|backend| format!("[[service.backend]]\naddress = {backend}\n")).collect();
+    let text = format!(
+        "[node]\ninterfaces = [\"eth0\"]\n{node}\n[[service]]\nname = \"s\"\nvip = \"{vip}\"\nport = 443\n{service}\n{backends}"
+    );
+    parse(&text, "f.toml").unwrap()
+}
+
+fn tunnel(node: &str, backends: &[&str]) -> Config {
+    config(node, "203.0.113.10", "protocol = \"tcp\"\nforward = \"ipip\"", backends)
+}
+
+/// A neighbour that the kernel would talk to from `source`.
+fn hop(source: Option<&str>) -> Hop {
+    Hop::Resolved(NextHop {
+        interface: 2,
+        interface_name: "eth0".to_owned(),
+        vlan: Some(7),
+        source_mac: [2, 0, 0, 0, 0, 1],
+        mac: [2, 0, 0, 0, 0, 2],
+        mtu: 1400,
+        source: source.map(address),
+    })
+}
+
+impl Node {
+    fn new(config: Config) -> Self {
+        Self::going_on(config, Image::default())
+    }
+
+    fn going_on(config: Config, running: Image) -> Self {
+        Self {
+            reconciler: Reconciler::new(config, &running),
+            dataplane: Recorder(running),
+            hops: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+        }
+    }
+
+    fn with_hop(mut self, backend: &str, hop: Hop) -> Self {
+        self.hops.insert(address(backend), hop);
+        self
+    }
+
+    fn reconcile(&mut self) -> &Image {
+        let surroundings = Surroundings { hops: &self.hops, addresses: &self.addresses };
+        self.reconciler.reconcile(surroundings, &mut self.dataplane).unwrap();
+        &self.dataplane.0
+    }
+
+    fn backend(&self, number: BackendNumber) -> &Backend {
+        &self.dataplane.0.backends[&number]
+    }
+
+    /// The sources of a backend: first address, bits that differ, prefixes from there on.
+    fn sources(&self, number: BackendNumber) -> Vec<(String, u64, u32)> {
+        let sources = &self.dataplane.0.sources;
+        let Some(first) = sources.get(usize::from(self.backend(number).source)) else { return Vec::new() };
+        let group = sources.iter().skip(usize::from(self.backend(number).source)).take(first.count as usize);
+        group.map(|source| (source.address.to_string(), source.spread, source.count)).collect()
+    }
+
+    fn condition(&self, backend: usize) -> &Condition {
+        &self.reconciler.states()[0].backends[backend].condition
+    }
+}
+
+fn entry(image: &Image, role: Role) -> &Entry {
+    image.entries.iter().find(|entry| entry.tag.role() == Some(role)).unwrap()
+}
+
+#[test]
+fn a_next_hop_carries_its_vlan_and_mtu() {
+    let mut node = Node::new(tunnel("", &["\"10.0.0.11\""])).with_hop("10.0.0.11", hop(Some("10.0.0.1")));
+    node.reconcile();
+    let next = node.backend(1).next_hop();
+    assert_eq!((next.interface, next.vlan, next.mtu), (2, 7, 1400));
+
+    let Hop::Resolved(next) = hop(Some("10.0.0.1")) else { unreachable!() };
+    node.hops.insert(address("10.0.0.11"), Hop::Resolved(NextHop { mtu: 70_000, vlan: None, ..next }));
+    node.reconcile();
+    let next = node.backend(1).next_hop();
+    assert_eq!((next.vlan, next.mtu), (0, u16::MAX), "no packet is larger");
+
+    node.hops.insert(address("10.0.0.11"), hop(None));
+    node.reconcile();
+    assert_eq!(*node.backend(1).next_hop(), Default::default(), "there is no address to send from any more");
+}
+
+#[test]
+fn features_follow_from_forwarding_families_and_connection_ids() {
+    let rows = [
+        ("nat", "203.0.113.10", "\"10.0.0.11\"", Features::NAT),
+        ("dsr", "203.0.113.10", "\"10.0.0.11\"", Features::DSR),
+        ("ipip", "203.0.113.10", "\"10.0.0.11\"", Features::IPIP),
+        ("ipip", "203.0.113.10", "\"fd00::11\"", Features::IPIP | Features::CROSS_FAMILY),
+        ("gue", "203.0.113.10", "\"fd00::11\"", Features::GUE | Features::CROSS_FAMILY),
+    ];
+    for (forward, vip, backend, expected) in rows {
+        let service = format!("protocol = \"tcp\"\nforward = \"{forward}\"");
+        let needs = Requirements::of(&config("", vip, &service, &[backend]));
+        assert_eq!(needs.features, Features::IPV4 | Features::VLAN | expected, "{forward} to {backend}");
+    }
+    let quic = "protocol = \"quic\"\nquic = { server_id_length = 1 }";
+    let needs = Requirements::of(&config("", "2001:db8::1", quic, &["\"fd00::11\"\nserver_id = \"01\""]));
+    assert_eq!(needs.features, Features::IPV6 | Features::VLAN | Features::NAT | Features::QUIC);
+    assert_eq!(needs.entries, 4, "the VIP, the service, the reply and the server ID");
+}
+
+#[test]
+fn a_tunnel_comes_from_the_configured_prefixes_of_the_backends_family() {
+    let node = "tunnel_sources = [\"10.64.0.0/16\", \"fd00:64::/64\", \"10.80.0.0/28\"]";
+    let mut node = Node::new(tunnel(node, &["\"10.0.0.11\"", "\"fd00::11\"", "\"10.0.0.12\""]))
+        .with_hop("10.0.0.11", hop(Some("10.0.0.1")))
+        .with_hop("fd00::11", hop(None));
+    node.reconcile();
+    let v4 = [("10.64.0.0".to_owned(), 0xffff, 2), ("10.80.0.0".to_owned(), 0xf, 1)];
+    assert_eq!(node.sources(1), v4);
+    assert_eq!(node.sources(2), [("fd00:64::".to_owned(), u64::MAX, 1)]);
+    assert_eq!(node.backend(3).source, node.backend(1).source, "before its next hop is known");
+    assert_eq!(node.dataplane.0.sources.len(), 3, "a group is there once");
+}
+
+#[test]
+fn without_prefixes_a_tunnel_comes_from_the_address_that_the_kernel_would_use() {
+    let mut node =
+        Node::new(tunnel("tunnel_sources = [\"fd00:64::/64\"]", &["\"10.0.0.11\"", "\"10.0.0.12\""]))
+            .with_hop("10.0.0.11", hop(Some("10.0.0.1")))
+            .with_hop("10.0.0.12", hop(None));
+    node.reconcile();
+    assert_eq!(node.sources(1), [("10.0.0.1".to_owned(), 0, 1)]);
+    assert_eq!(*node.condition(0), Condition::Up);
+    assert_eq!(*node.condition(1), Condition::Unresolved(Some(Reason::NoSource)));
+    assert_eq!(node.backend(2).serving, 0);
+}
+
+#[test]
+fn a_backend_whose_way_is_lost_keeps_its_source_across_a_restart_too() {
+    let config = tunnel("", &["\"10.0.0.11\"", "\"10.0.0.12\""]);
+    let mut node = Node::new(config.clone())
+        .with_hop("10.0.0.11", hop(Some("10.0.0.1")))
+        .with_hop("10.0.0.12", hop(Some("10.0.0.2")));
+    node.reconcile();
+    let kept = node.backend(2).source;
+    node.hops.insert(address("10.0.0.12"), Hop::Unresolved(Reason::NoRoute));
+    assert_eq!(node.reconcile().backends[&2].source, kept);
+
+    let mut again =
+        Node::going_on(config, node.dataplane.0.clone()).with_hop("10.0.0.11", hop(Some("10.0.0.1")));
+    again.reconcile();
+    assert_eq!((again.backend(2).source, again.backend(1).source), (kept, node.backend(1).source));
+}
+
+#[test]
+fn the_other_backends_sources_stay_in_place_when_one_changes() {
+    let mut node = Node::new(tunnel("", &["\"10.0.0.11\"", "\"10.0.0.12\""]))
+        .with_hop("10.0.0.11", hop(Some("10.0.0.1")))
+        .with_hop("10.0.0.12", hop(Some("10.0.0.2")));
+    let before = node.reconcile().clone();
+    node.hops.insert(address("10.0.0.11"), hop(Some("10.0.0.9")));
+    node.reconcile();
+    assert_eq!(node.backend(2).source, before.backends[&2].source);
+    assert_eq!(node.sources(1), [("10.0.0.9".to_owned(), 0, 1)]);
+    assert_eq!(
+        &node.dataplane.0.sources[..2],
+        &before.sources[..],
+        "packets may still be going by the old one"
+    );
+}
+
+#[test]
+fn full_nat_lists_the_addresses_that_replies_come_to() {
+    let text = "snat_addresses = [\"10.9.0.4/31\", \"fd00::9\"]";
+    let mut config = config(text, "2001:db8::1", "protocol = \"tcp\"", &["\"fd00::11\""]);
+    config.services[0].forward = Forward::FullNat;
+    config.services[0].backends[0].address = address("10.0.0.11");
+    let needs = Requirements::of(&config);
+    let features = Features::IPV6 | Features::VLAN | Features::FULLNAT | Features::CROSS_FAMILY;
+    assert_eq!((needs.features, needs.entries), (features, 6), "VIP, service, three addresses, one to spare");
+
+    let mut node = Node::new(config.clone()).with_hop("10.0.0.11", hop(Some("10.0.0.1")));
+    let image = node.reconcile();
+    let nodes: Vec<Address> =
+        image.entries.iter().filter(|entry| entry.tag == Tag::NODE).map(|entry| entry.address).collect();
+    assert_eq!(nodes, ["10.9.0.4", "10.9.0.5"].map(|text| Address::from(address(text))));
+    assert_eq!(entry(image, Role::Service).forward, Mode::FullNat as u8);
+
+    config.node.snat_addresses.clear();
+    let mut node = Node::new(config).with_hop("10.0.0.11", hop(Some("10.0.0.1")));
+    assert_eq!(entry(node.reconcile(), Role::Node).address, Address::from(address("10.0.0.1")));
+}
+
+#[test]
+fn an_empty_service_refuses_unless_it_is_to_drop() {
+    let service = "protocol = \"tcp\"";
+    let refuses = |more: &str| {
+        let service = format!("{service}\n{more}");
+        entry(Node::new(config("", "203.0.113.10", &service, &[])).reconcile(), Role::Service).refuses
+    };
+    assert_eq!(
+        (refuses(""), refuses("when_empty = \"reject\""), refuses("when_empty = \"drop\"")),
+        (1, 1, 0)
+    );
+}
+
+#[test]
+fn connection_ids_lead_to_backends() {
+    let quic = "protocol = \"quic\"\nquic = { server_id_length = 2, config_id = 5 }";
+    let backends = ["\"10.0.0.11\"\nserver_id = \"0a01\"", "\"10.0.0.12\"\nserver_id = \"0a02\""];
+    let mut node = Node::new(config("", "203.0.113.10", quic, &backends));
+    let image = node.reconcile();
+    let service = entry(image, Role::Service);
+    assert_eq!((service.server_id_length, service.config_id), (2, 5));
+    assert_eq!(service.tag, Tag::new(Role::Service, 17, 443, 16), "QUIC is UDP");
+    let ids: Vec<&Entry> =
+        image.entries.iter().filter(|entry| entry.tag == Tag::server_id(service.service)).collect();
+    let first = Address { high: 0x0a01 << 48, low: 0 };
+    assert_eq!((ids.len(), ids[0].address, ids[0].backend, ids[1].backend), (2, first, 1, 2));
+    assert_eq!(ids[0].service, service.service);
+}
+
+#[test]
+fn a_vip_is_local_when_it_is_announced_or_found_on_this_node() {
+    let service = "protocol = \"tcp\"";
+    let mut announced = Node::new(config("", "203.0.113.10", service, &[]));
+    assert_eq!(entry(announced.reconcile(), Role::Vip).local, 1);
+
+    let mut routed = Node::new(config("announce = \"none\"", "203.0.113.10", service, &[]));
+    assert_eq!(entry(routed.reconcile(), Role::Vip).local, 0);
+    routed.addresses.insert(address("203.0.113.10"));
+    assert_eq!(entry(routed.reconcile(), Role::Vip).local, 1);
+}

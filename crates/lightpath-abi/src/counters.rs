@@ -22,7 +22,18 @@ pub struct ServiceCounters {
     pub dropped: u64,
 }
 
+/// What one CPU took out of tunnels of one format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TunnelCounters {
+    /// Packets unwrapped.
+    pub packets: u64,
+    /// Their bytes as received, outer headers included, from the Ethernet header on.
+    pub bytes: u64,
+}
+
 const _: () = assert!(size_of::<BackendCounters>() == 32);
+const _: () = assert!(size_of::<TunnelCounters>() == 16);
 const _: () = assert!(size_of::<ServiceCounters>() == 8);
 
 impl BackendCounters {
@@ -32,5 +43,20 @@ impl BackendCounters {
         self.bytes += other.bytes;
         self.reply_packets += other.reply_packets;
         self.reply_bytes += other.reply_bytes;
+    }
+}
+
+impl TunnelCounters {
+    /// Counts a packet of so many bytes.
+    #[inline(always)]
+    pub const fn count(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// Adds what another CPU counted.
+    pub const fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
     }
 }

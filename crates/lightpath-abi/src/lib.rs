@@ -12,14 +12,16 @@ mod counters;
 mod directory;
 mod features;
 mod flow;
+mod prefix;
 mod slot;
 
 pub use address::Address;
 pub use backend::{Backend, BackendNumber, NextHop, Source};
-pub use counters::{BackendCounters, ServiceCounters};
+pub use counters::{BackendCounters, ServiceCounters, TunnelCounters};
 pub use directory::{Entry, FILTER_WORDS, Forward, Role, ServiceIndex, Slots, Tag};
 pub use features::Features;
 pub use flow::{FLOW_WAYS, FRAGMENT_TIMEOUT, Flow, FlowTable, IDLE_TIMEOUT, UDP_LEARN};
+pub use prefix::Prefix;
 pub use slot::{Slot, SlotPair};
 
 /// Version of everything in this crate. Pinned maps of another version are not touched.

@@ -17,6 +17,7 @@
 mod account;
 mod apply;
 mod checksum;
+mod decap;
 mod decide;
 mod direct;
 pub mod directory;
@@ -40,6 +41,7 @@ pub mod wire;
 pub use account::{Counters, account, count};
 pub use apply::apply;
 pub use checksum::{Delta, checksum};
+pub use decap::{Fate, Format, Refusal, TunnelEnd, decapsulate};
 pub use decide::{Placement, decide, placement};
 pub use direct::{Passing, is_noticed, notice};
 pub use fast::fast_path;

@@ -66,83 +66,91 @@ impl Dataplane {
     /// Attaches to one interface more, or again to one that was made anew.
     pub fn attach_also(&mut self, interface: &str, mode: XdpMode) -> Result<Mode, Error> {
         let interface = look(&self.pins, interface)?;
-        let attached = self.attach_to(&interface, mode)?;
+        let attached = attach_program(&mut self.program, &self.pins, &interface, mode)?;
         info!(interface = interface.name, mode = ?attached, "the data plane is attached");
         Ok(attached)
     }
+}
 
-    fn attach_to(&mut self, interface: &Interface, mode: XdpMode) -> Result<Mode, Error> {
-        if let Some(attached) = interface.xdp
-            && self.exchange(interface)?
-        {
-            return Ok(attached.mode);
-        }
-        match mode {
-            XdpMode::Native => {
-                self.link(interface, Mode::Native).map_err(|source| no_native(interface, source))
-            }
-            XdpMode::Generic => {
-                self.link(interface, Mode::Generic).map_err(|source| failed(interface, source))
-            }
-            XdpMode::Auto => match self.link(interface, Mode::Native) {
-                Err(ProgramError::SyscallError(error))
-                    if error.io_error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) =>
-                {
-                    warn!(
-                        interface = interface.name,
-                        "its driver has no XDP, so packets are balanced in the kernel's generic path, at several times the cost"
-                    );
-                    self.link(interface, Mode::Generic).map_err(|source| failed(interface, source))
-                }
-                linked => linked.map_err(|source| failed(interface, source)),
-            },
-        }
+/// Attaches a program by a link that is pinned, or exchanges the program of the link that is.
+pub(crate) fn attach_program(
+    program: &mut Xdp,
+    pins: &Pins,
+    interface: &Interface,
+    mode: XdpMode,
+) -> Result<Mode, Error> {
+    if let Some(attached) = interface.xdp
+        && exchange(program, pins, interface)?
+    {
+        return Ok(attached.mode);
     }
-
-    /// Exchanges the program of this instance's pinned link, if it has one that is still attached.
-    fn exchange(&mut self, interface: &Interface) -> Result<bool, Error> {
-        let path = self.pins.link(&interface.name);
-        if !path.exists() {
-            return Ok(false);
-        }
-        let error = |source| Error::Link { interface: interface.name.clone(), source: Box::new(source) };
-        let link = FdLink::from(PinnedLink::from_pin(&path).map_err(error)?);
-        let link = XdpLink::try_from(link).map_err(error)?;
-        match self.program.attach_to_link(link) {
-            // The pin holds the link; what the program object would hold as well is let go.
-            Ok(id) => {
-                drop(self.program.take_link(id)?);
-                Ok(true)
-            }
-            // The interface was removed and made anew: the old link has nothing to hold on to.
+    let mut link = |mode| pinned_link(program, pins, interface, mode);
+    match mode {
+        XdpMode::Native => link(Mode::Native).map_err(|source| no_native(interface, source)),
+        XdpMode::Generic => link(Mode::Generic).map_err(|source| failed(interface, source)),
+        XdpMode::Auto => match link(Mode::Native) {
             Err(ProgramError::SyscallError(error))
-                if error.io_error.raw_os_error() == Some(nix::libc::ENOLINK) =>
+                if error.io_error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) =>
             {
-                fs::remove_file(&path).map_err(Error::path(&path))?;
-                Ok(false)
+                warn!(
+                    interface = interface.name,
+                    "its driver has no XDP, so packets take the kernel's generic path, at several times the cost"
+                );
+                link(Mode::Generic).map_err(|source| failed(interface, source))
             }
-            Err(source) => Err(failed(interface, source)),
-        }
+            linked => linked.map_err(|source| failed(interface, source)),
+        },
     }
+}
 
-    fn link(&mut self, interface: &Interface, mode: Mode) -> Result<Mode, ProgramError> {
-        let path = self.pins.link(&interface.name);
-        // A pin whose link lost its interface would be in the way.
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(ProgramError::IOError(error));
-            }
-            _ => {}
-        }
-        let aya_mode = match mode {
-            Mode::Native => AyaMode::Driver,
-            Mode::Generic => AyaMode::Skb,
-        };
-        attach_link(&mut self.program, interface.index, aya_mode)?
-            .pin(path)
-            .map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
-        Ok(mode)
+/// Exchanges the program of this instance's pinned link, if it has one that is still attached.
+fn exchange(program: &mut Xdp, pins: &Pins, interface: &Interface) -> Result<bool, Error> {
+    let path = pins.link(&interface.name);
+    if !path.exists() {
+        return Ok(false);
     }
+    let error = |source| Error::Link { interface: interface.name.clone(), source: Box::new(source) };
+    let link = FdLink::from(PinnedLink::from_pin(&path).map_err(error)?);
+    let link = XdpLink::try_from(link).map_err(error)?;
+    match program.attach_to_link(link) {
+        // The pin holds the link; what the program object would hold as well is let go.
+        Ok(id) => {
+            drop(program.take_link(id)?);
+            Ok(true)
+        }
+        // The interface was removed and made anew: the old link has nothing to hold on to.
+        Err(ProgramError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(nix::libc::ENOLINK) =>
+        {
+            fs::remove_file(&path).map_err(Error::path(&path))?;
+            Ok(false)
+        }
+        Err(source) => Err(failed(interface, source)),
+    }
+}
+
+fn pinned_link(
+    program: &mut Xdp,
+    pins: &Pins,
+    interface: &Interface,
+    mode: Mode,
+) -> Result<Mode, ProgramError> {
+    let path = pins.link(&interface.name);
+    // A pin whose link lost its interface would be in the way.
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(ProgramError::IOError(error));
+        }
+        _ => {}
+    }
+    let aya_mode = match mode {
+        Mode::Native => AyaMode::Driver,
+        Mode::Generic => AyaMode::Skb,
+    };
+    attach_link(program, interface.index, aya_mode)?
+        .pin(path)
+        .map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+    Ok(mode)
 }
 
 /// Attaches by a BPF link and nothing else: aya falls back to a netlink attachment, which would end with this process and
@@ -170,7 +178,8 @@ pub fn check_interfaces(pins: &Pins, interfaces: &[String]) -> Result<(), Error>
     interfaces.iter().try_for_each(|name| look(pins, name).map(drop))
 }
 
-fn look(pins: &Pins, name: &str) -> Result<Interface, Error> {
+/// The interface of this name, which has no XDP program but this instance's.
+pub(crate) fn look(pins: &Pins, name: &str) -> Result<Interface, Error> {
     let interface = Interface::named(name)?;
     let own = own_programs(pins);
     match interface.xdp {

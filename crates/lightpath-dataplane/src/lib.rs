@@ -10,6 +10,7 @@ pub mod bench;
 mod clock;
 mod copy;
 mod counters;
+mod decap;
 mod error;
 mod flows;
 mod interface;
@@ -24,10 +25,11 @@ mod spec;
 mod tables;
 mod test_run;
 
-pub use lightpath_core::host::{Changes, Image as Tables};
+pub use lightpath_core::host::{Changes, Image as Tables, Unwrapped};
 
 pub use attach::{Attachment, Detached, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
 pub use counters::Counters;
+pub use decap::{Decap, DecapSpec};
 pub use error::Error;
 pub use flows::{FLOW_TABLE_BYTES, Motion};
 pub use interface::{AttachedProgram, Interface, Mode};

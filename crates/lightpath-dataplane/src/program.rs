@@ -99,13 +99,7 @@ impl Dataplane {
 
     /// What the kernel says of the program.
     pub fn info(&self) -> Result<ProgramFigures, Error> {
-        let info = self.program.info()?;
-        Ok(ProgramFigures {
-            id: info.id(),
-            verified_instructions: info.verified_instruction_count(),
-            translated_bytes: info.size_translated(),
-            jited_bytes: info.size_jitted(),
-        })
+        ProgramFigures::of(&self.program)
     }
 
     /// Puts the next program in the place of the one before it.
@@ -115,7 +109,7 @@ impl Dataplane {
     }
 }
 
-fn promote(next: &Path, path: &Path) -> Result<(), Error> {
+pub(crate) fn promote(next: &Path, path: &Path) -> Result<(), Error> {
     match fs::rename(next, path) {
         // It is there already, from an attachment before this one.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -134,6 +128,18 @@ pub struct ProgramFigures {
     pub translated_bytes: Option<u32>,
     /// Bytes of machine code.
     pub jited_bytes: u32,
+}
+
+impl ProgramFigures {
+    pub(crate) fn of(program: &Xdp) -> Result<Self, Error> {
+        let info = program.info()?;
+        Ok(Self {
+            id: info.id(),
+            verified_instructions: info.verified_instruction_count(),
+            translated_bytes: info.size_translated(),
+            jited_bytes: info.size_jitted(),
+        })
+    }
 }
 
 /// Loads the object over the maps in `directory`, making those that are not there, and pins the balancer's program beside the
@@ -168,14 +174,14 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<(), Error> {
     program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })
 }
 
-fn loaded<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Error> {
+pub(crate) fn loaded<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Error> {
     let program: &mut Xdp = object.program_mut(name).ok_or(Error::Missing { name })?.try_into()?;
     program.load()?;
     Ok(program)
 }
 
 /// A place for a pin, without what an attempt before this one may have left there.
-fn vacated(path: PathBuf) -> Result<PathBuf, Error> {
+pub(crate) fn vacated(path: PathBuf) -> Result<PathBuf, Error> {
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::path(&path)(error)),
         _ => Ok(path),

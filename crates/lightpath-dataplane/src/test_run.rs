@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aya::programs::{TestRun, TestRunOptions};
+use aya::programs::{TestRun, TestRunOptions, Xdp};
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::{Dataplane, Error};
@@ -65,17 +65,21 @@ const HEADROOM: usize = 256;
 impl Dataplane {
     /// Runs a packet through the program over the live tables. Nothing is sent, but it is counted.
     pub fn test_run(&self, packet: TestPacket<'_>) -> Result<Outcome, Error> {
-        let context = Context::new(packet.bytes.len(), packet.interface);
-        let mut output = vec![0; packet.bytes.len() + HEADROOM];
-        let options = TestRunOptions {
-            data_in: Some(packet.bytes),
-            data_out: Some(&mut output),
-            ctx_in: Some(context.as_bytes()),
-            repeat: packet.repeat,
-            ..TestRunOptions::new()
-        };
-        let result = self.program.test_run(options)?;
-        output.truncate(result.data_size_out as usize);
-        Ok(Outcome { action: result.return_value, bytes: output, duration: result.duration })
+        run(&self.program, packet)
     }
+}
+
+pub(crate) fn run(program: &Xdp, packet: TestPacket<'_>) -> Result<Outcome, Error> {
+    let context = Context::new(packet.bytes.len(), packet.interface);
+    let mut output = vec![0; packet.bytes.len() + HEADROOM];
+    let options = TestRunOptions {
+        data_in: Some(packet.bytes),
+        data_out: Some(&mut output),
+        ctx_in: Some(context.as_bytes()),
+        repeat: packet.repeat,
+        ..TestRunOptions::new()
+    };
+    let result = program.test_run(options)?;
+    output.truncate(result.data_size_out as usize);
+    Ok(Outcome { action: result.return_value, bytes: output, duration: result.duration })
 }

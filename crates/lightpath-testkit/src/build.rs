@@ -43,7 +43,7 @@ pub(crate) fn build(packet: &PacketBuilder) -> Vec<u8> {
 
 fn ethernet(packet: &PacketBuilder) -> Vec<u8> {
     let [destination, source] = packet.macs;
-    let outermost = packet.outer.map_or(packet.source.ip(), |outer| outer.source);
+    let outermost = packet.outer.as_ref().map_or(packet.source.ip(), |outer| outer.source);
     let of_ip = if outermost.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
     let mut types = packet.tags.iter().map(|(ether_type, _)| EtherType(*ether_type)).chain([of_ip]);
     let ether_type = types.next().unwrap_or(of_ip);
@@ -73,15 +73,19 @@ fn internet4(packet: &PacketBuilder, source: [u8; 4], destination: [u8; 4], carr
     header.to_bytes().to_vec()
 }
 
-/// The headers of a tunnel around a packet of `length` bytes: its DSCP and ECN outward, 64 hops to go, no fragments.
+/// The headers of a tunnel around a packet of `length` bytes: its DSCP and ECN outward unless told, 64 hops to go, no fragments.
 fn tunnel(outer: &Outer, packet: &PacketBuilder, length: usize) -> Vec<u8> {
     let inner = if packet.source.is_ipv4() { IpNumber::IPV4 } else { IpNumber::IPV6 };
     let udp = outer.port.map(|source_port| {
-        let length = u16::try_from(UdpHeader::LEN + length).expect("it fits an IP packet");
-        UdpHeader { source_port, destination_port: 6080, length, checksum: 0 }.to_bytes()
+        let length = u16::try_from(UdpHeader::LEN + outer.gue_header.len() + length);
+        let length = length.expect("it fits an IP packet");
+        let header =
+            UdpHeader { source_port, destination_port: 6080, length, checksum: outer.checksum }.to_bytes();
+        [header.as_slice(), &outer.gue_header].concat()
     });
+    let tos = outer.tos.unwrap_or(packet.tos);
     let (protocol, udp) = match udp {
-        Some(udp) => (IpNumber::UDP, udp.to_vec()),
+        Some(udp) => (IpNumber::UDP, udp),
         None => (inner, Vec::new()),
     };
     let payload_length = u16::try_from(udp.len() + length).expect("it fits an IP packet");
@@ -90,13 +94,13 @@ fn tunnel(outer: &Outer, packet: &PacketBuilder, length: usize) -> Vec<u8> {
             let mut header =
                 Ipv4Header::new(payload_length, 64, protocol, source.octets(), destination.octets())
                     .expect("it fits an IPv4 packet");
-            header.dscp = (packet.tos >> 2).try_into().expect("six bits");
-            header.ecn = (packet.tos & 3).try_into().expect("two bits");
+            header.dscp = (tos >> 2).try_into().expect("six bits");
+            header.ecn = (tos & 3).try_into().expect("two bits");
             header.header_checksum = header.calc_header_checksum();
             header.to_bytes().to_vec()
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => Ipv6Header {
-            traffic_class: packet.tos,
+            traffic_class: tos,
             flow_label: outer.label.try_into().expect("twenty bits"),
             payload_length,
             next_header: protocol,
@@ -239,7 +243,7 @@ fn tell(lie: Lie, bytes: &mut [u8], network: usize, transport: usize) {
 }
 
 /// A lie in the IPv4 header is the only thing that is wrong with it.
-fn refresh_header_checksum(packet: &mut [u8]) {
+pub(crate) fn refresh_header_checksum(packet: &mut [u8]) {
     let length = (usize::from(packet[0] & 0x0f) * 4).clamp(20, packet.len());
     packet[10..12].fill(0);
     let checksum = internet_checksum(&[&packet[..length]]);

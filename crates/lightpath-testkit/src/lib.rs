@@ -15,6 +15,7 @@
 mod build;
 pub mod cases;
 mod checksums;
+pub mod decap;
 pub mod node;
 mod outcome;
 pub mod packet;

@@ -88,17 +88,35 @@ pub(crate) struct Fragment {
     pub(crate) more: bool,
 }
 
-/// The tunnel that a packet is in: both ends, the source port of GUE, and the flow label of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The tunnel that a packet is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outer {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
+    /// The source port of GUE.
     pub(crate) port: Option<u16>,
+    /// The flow label of IPv6.
     pub(crate) label: u32,
+    /// Type of service or traffic class, if it is not the packet's.
+    pub(crate) tos: Option<u8>,
+    /// The checksum of UDP.
+    pub(crate) checksum: u16,
+    /// What is between the headers of UDP and the packet.
+    pub(crate) gue_header: Vec<u8>,
 }
 
-fn address(text: &str) -> IpAddr {
-    text.parse().unwrap_or_else(|_| panic!("{text:?} is no address"))
+impl Outer {
+    fn new(source: &str, port: Option<u16>, destination: &str) -> Self {
+        Self {
+            source: ip_address(source),
+            destination: ip_address(destination),
+            port,
+            label: 0,
+            tos: None,
+            checksum: 0,
+            gue_header: Vec::new(),
+        }
+    }
 }
 
 /// What the IP packet carries.
@@ -187,17 +205,14 @@ impl PacketBuilder {
     /// Carried from `source` to `destination` inside of IP.
     #[must_use]
     pub fn in_ip(mut self, source: &str, destination: &str) -> Self {
-        self.outer =
-            Some(Outer { source: address(source), destination: address(destination), port: None, label: 0 });
+        self.outer = Some(Outer::new(source, None, destination));
         self
     }
 
     /// Carried from `source` to `destination` inside of GUE, from this port.
     #[must_use]
     pub fn in_gue(mut self, source: &str, port: u16, destination: &str) -> Self {
-        let port = Some(port);
-        self.outer =
-            Some(Outer { source: address(source), destination: address(destination), port, label: 0 });
+        self.outer = Some(Outer::new(source, Some(port), destination));
         self
     }
 
@@ -206,6 +221,33 @@ impl PacketBuilder {
     pub fn outer_label(mut self, label: u32) -> Self {
         if let Some(outer) = &mut self.outer {
             outer.label = label;
+        }
+        self
+    }
+
+    /// Type of service or traffic class of the outer header; the packet's own unless told.
+    #[must_use]
+    pub fn outer_tos(mut self, tos: u8) -> Self {
+        if let Some(outer) = &mut self.outer {
+            outer.tos = Some(tos);
+        }
+        self
+    }
+
+    /// The checksum of GUE's UDP header, be it right or wrong; 0, which is none, unless told.
+    #[must_use]
+    pub fn outer_checksum(mut self, checksum: u16) -> Self {
+        if let Some(outer) = &mut self.outer {
+            outer.checksum = checksum;
+        }
+        self
+    }
+
+    /// What is between GUE's UDP header and the packet: the header of variant 0; nothing, which is variant 1, unless told.
+    #[must_use]
+    pub fn gue_header(mut self, header: &[u8]) -> Self {
+        if let Some(outer) = &mut self.outer {
+            header.clone_into(&mut outer.gue_header);
         }
         self
     }

@@ -8,6 +8,7 @@ mod bench;
 mod cli;
 mod commands;
 mod daemon;
+mod decap;
 mod demo;
 mod explanation;
 mod hex;

@@ -1,4 +1,4 @@
-//! The changes Lightpath makes to its host: addresses, their announcement, sysctls.
+//! The changes Lightpath makes to its host: addresses, their announcement, sysctls; and what it asks of it.
 //!
 //! Each change is written to the [`Ledger`] before it is made, so that whatever happens in between, [`undo`] can
 //! take back all that is Lightpath's and nothing that is the operator's.
@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod announce;
 pub mod ledger;
+mod local;
 mod nat;
 mod ports;
 pub mod sysctl;
@@ -17,6 +18,7 @@ use std::io;
 use std::net::IpAddr;
 
 pub use ledger::Ledger;
+pub use local::local_prefixes;
 pub use nat::prepare_for_nat;
 pub use ports::ports_for_snat;
 

@@ -4,6 +4,7 @@ extern crate std;
 
 mod buffer;
 mod moves;
+mod tunnel_end;
 
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::{
 };
 pub use buffer::Buffer;
 pub use moves::{Moves, is_fresh};
+pub use tunnel_end::{HostTunnelEnd, Unwrapped};
 
 /// Everything the packet path looks up, as plain data: what the controller wants and what the data plane is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,3 +60,28 @@ pub fn store_header<P: Packet>(packet: &mut P, hop: &NextHop, ether_type: u16) -
     packet.store(ETHER_TYPE, tag.to_be_bytes())?;
     packet.store(ETHER_TYPE + TAG_LENGTH, ether_type.to_be_bytes())
 }
+
+/// Takes `by` bytes from behind the header of `length` bytes away: it keeps its MAC addresses and tags, and gets another EtherType.
+#[inline(always)]
+pub fn shift_header<P: Packet>(
+    packet: &mut P,
+    length: usize,
+    by: usize,
+    ether_type: u16,
+) -> Result<(), OutOfBounds> {
+    const ONE_TAG: usize = LENGTH + TAG_LENGTH;
+    match length {
+        LENGTH => shift::<ETHER_TYPE, P>(packet, by, ether_type),
+        ONE_TAG => shift::<{ ETHER_TYPE + TAG_LENGTH }, P>(packet, by, ether_type),
+        _ => shift::<{ ETHER_TYPE + 2 * TAG_LENGTH }, P>(packet, by, ether_type),
+    }
+}
+
+/// `N` bytes are before the EtherType.
+#[inline(always)]
+fn shift<const N: usize, P: Packet>(packet: &mut P, by: usize, ether_type: u16) -> Result<(), OutOfBounds> {
+    let header: [u8; N] = packet.load(0)?;
+    packet.pull(by)?;
+    packet.store(0, header)?;
+    packet.store(N, ether_type.to_be_bytes())
+}

@@ -12,6 +12,8 @@ pub const DEFAULT_TTL: u8 = 64;
 const DONT_FRAGMENT: u32 = 0x4000;
 /// Offset of TTL, protocol, checksum and both addresses: the twelve bytes that forwarding rewrites.
 const REWRITTEN: usize = 8;
+/// Offset of the checksum.
+const CHECKSUM: usize = 10;
 
 /// The fixed part of a header, in words as they come.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +110,16 @@ impl Header {
         self.word(2) as u16
     }
 
+    /// Whether the checksum of a header without options is right.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_intact(&self) -> bool {
+        let [first, second, third, source, destination] = self.0;
+        // In either byte order the sum is the same number, in that order (RFC 1071, section 2); 0 is 0 in both.
+        let sum = Delta::new().add32(first).add32(second).add32(third).add32(source).add32(destination);
+        sum.checksum() == 0
+    }
+
     /// Source address.
     #[inline(always)]
     #[must_use]
@@ -146,6 +158,16 @@ impl Rewritten {
         let words = [first.to_be(), self.source.to_be(), self.destination.to_be()];
         packet.store::<12>(offset + REWRITTEN, transmute!(words))
     }
+}
+
+/// Stores the ECN field of the header at `offset`, and what its checksum becomes.
+#[inline(always)]
+pub fn store_ecn<P: Packet>(packet: &mut P, offset: usize, ecn: u8) -> Result<(), OutOfBounds> {
+    let old = u16::from_be_bytes(packet.load(offset)?);
+    let new = old & !3 | u16::from(ecn);
+    let checksum = u16::from_be_bytes(packet.load(offset + CHECKSUM)?);
+    packet.store(offset, new.to_be_bytes())?;
+    packet.store(offset + CHECKSUM, Delta::new().replace16(old, new).apply(checksum).to_be_bytes())
 }
 
 /// A header of this node's own making: no options, no fragments, and none allowed on the way.

@@ -148,6 +148,14 @@ pub fn segments_left<P: Packet>(packet: &P, offset: usize) -> Result<u8, OutOfBo
     Ok(segments_left)
 }
 
+/// Stores the ECN field of the header at `offset`, the last two bits of its traffic class.
+#[inline(always)]
+pub fn store_ecn<P: Packet>(packet: &mut P, offset: usize, ecn: u8) -> Result<(), OutOfBounds> {
+    let old = u16::from_be_bytes(packet.load(offset)?);
+    let new = old & !0x30 | u16::from(ecn) << 4;
+    packet.store(offset, new.to_be_bytes())
+}
+
 /// Stores the hop limit of the header at `offset`.
 #[inline(always)]
 pub fn store_hop_limit<P: Packet>(packet: &mut P, offset: usize, hop_limit: u8) -> Result<(), OutOfBounds> {

@@ -4,6 +4,7 @@
 //! what a field holds, not whether the field is to be believed: that is for [`parse`](crate::parse).
 
 pub mod ethernet;
+pub mod gue;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod check;
+mod decap;
 mod detach;
 mod explain;
 mod reload;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Status => status::run(&instance, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),
+        Command::Decap(options) => decap::run(options, &cli.global),
         Command::Detach => detach::run(&instance, cli.global.json),
     }
 }

@@ -41,6 +41,7 @@ use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
 use report::Rates;
 use server::Question;
+pub(crate) use server::listen;
 
 /// How long the start waits for next hops. Backends that have not answered by then join later.
 const FIRST_HOPS: Duration = Duration::from_secs(2);
@@ -72,7 +73,7 @@ pub(crate) struct Daemon {
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config, file: &Path, instance: Instance) -> Result<()> {
-    let listener = server::listen(&instance.socket, &instance.name)?;
+    let listener = listen(&instance.socket, &instance.name)?;
     let is_first = !instance.pins.exist();
     let ended = match Daemon::start(config, file, instance.clone()).await {
         Ok(daemon) => daemon.serve(listener).await,

@@ -36,7 +36,7 @@ pub(super) enum Question {
 }
 
 /// Takes the instance's socket, and with it the right to be its one daemon.
-pub(super) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
+pub(crate) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
     if api::is_served(socket) {
         bail!(
             "a daemon of instance {instance} is running already ({}); use another --instance",

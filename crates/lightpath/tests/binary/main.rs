@@ -8,6 +8,7 @@
 mod cli;
 mod common;
 mod daemon;
+mod decap;
 mod demo;
 mod devices;
 mod explain;

@@ -1,6 +1,7 @@
 mod addresses;
 mod announce;
 mod ledger;
+mod local;
 mod nat;
 mod wire;
 

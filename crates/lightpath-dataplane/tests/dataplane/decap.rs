@@ -13,9 +13,8 @@ use lightpath_testkit::decap::{
 use lightpath_testkit::{describe, difference};
 
 use crate::lab::{Lab, in_lab, receive};
+use crate::packets::packets;
 
-/// Generated packets for each seed.
-const PACKETS: usize = 6500;
 const SEEDS: [u64; 4] = [1, 2, 3, 5];
 
 fn load(strict: bool) -> Decap {
@@ -64,7 +63,7 @@ fn generated_packets_fare_alike_in_the_kernel_and_on_the_host() {
         let _receiving = receive();
         let (decap, end) = (load(false), tunnel_end(false));
         let packets = SEEDS.iter().flat_map(|seed| {
-            Tunnels::new(*seed).take(PACKETS).enumerate().map(move |(index, packet)| (seed, index, packet))
+            Tunnels::new(*seed).take(packets()).enumerate().map(move |(index, packet)| (seed, index, packet))
         });
         assert_all_hold(packets.map(|(seed, index, packet)| {
             let (expected_action, expected) = decapsulate_on_host(&packet, &end);

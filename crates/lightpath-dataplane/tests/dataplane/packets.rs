@@ -79,7 +79,8 @@ fn generated_packets_fare_alike_in_the_kernel_and_on_the_host() {
     });
 }
 
-fn packets() -> usize {
+/// Generated packets for each seed.
+pub(crate) fn packets() -> usize {
     env::var(PACKETS_VARIABLE).map_or(PACKETS, |number| number.parse().expect(PACKETS_VARIABLE))
 }
 

@@ -5,15 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use lightpath_abi::NextHop;
-use lightpath_dataplane::{Capacity, Dataplane, Pins, Spec, XdpMode};
 use lightpath_lab::topology::BRIDGE;
 use lightpath_lab::{Namespace, http_get, serve_http};
-use lightpath_testkit::{Setup, service};
 use serde_json::json;
 
 use super::Decap;
-use crate::common::{Bed, Family, HostState, Server, eventually, finish, ip, number};
+use crate::common::{
+    Balancer, Bed, Family, HostState, Server, Service, eventually, file, finish, ip, number,
+};
 
 /// The port of nginx.
 const NGINX: u16 = 8080;
@@ -40,51 +39,25 @@ fn tunnels() -> Vec<Tunnel> {
     tunnels
 }
 
-/// Has the balancer send each VIP's packets to the first backend, until the value is dropped and its instance detached.
-fn balance(bed: &Bed, tunnels: &[Tunnel]) -> Dataplane {
-    let (balancer, backend) = (&bed.balancer.ns, &bed.backends[0]);
-    for host in [balancer, &backend.ns] {
+/// Has the balancer send each VIP's packets to the backend, over links that take them with their outer headers.
+fn balance(bed: &mut Bed, tunnels: &[Tunnel]) {
+    let backend = &bed.backends[0];
+    for host in [&bed.balancer.ns, &backend.ns] {
         host.set_mtu("eth0", MTU).unwrap();
     }
     for port in ["to-balancer", "to-backend1", BRIDGE] {
         bed.switch.set_mtu(port, MTU).unwrap();
     }
-    let hop = NextHop {
-        mac: backend.ns.mac("eth0").unwrap(),
-        source_mac: balancer.mac("eth0").unwrap(),
-        vlan: 0,
-        mtu: u16::try_from(MTU).unwrap(),
-        interface: balancer.ifindex("eth0").unwrap(),
-    };
-    let mut setup = Setup::new();
-    for Tunnel { vip, outer, gue } in tunnels {
-        // The router asks for VIPs on the segment.
-        ip(balancer, &format!("address add {vip} dev eth0"));
+    let mut services = Vec::new();
+    for (number, Tunnel { vip, outer, gue }) in tunnels.iter().enumerate() {
         backend.accept_vip(*vip).unwrap();
-        for port in [80, NGINX] {
-            let named = service(&format!("{vip} {port}"), &vip.to_string(), port);
-            let named = if *gue { named.gue() } else { named.ipip() };
-            setup = setup.with(named.backend(&outer.of(backend.address).to_string(), hop));
+        for port in ["80", "8080"] {
+            let forward = if *gue { "gue" } else { "ipip" };
+            let web = Service::web(&format!("web-{number}-{port}"), *vip, &[outer.of(backend.address)]);
+            services.push(Service { port, forward, ..web });
         }
     }
-    let mut contents = setup.contents();
-    for (source, family) in contents.image.sources.iter_mut().zip(Family::BOTH) {
-        source.address = family.of(lightpath_lab::topology::plan::SERVICE.host(2)).into();
-    }
-    let parameters = contents.parameters;
-    let spec = Spec {
-        features: parameters.features,
-        port_prefixes: parameters.port_prefixes,
-        hash_key: parameters.hash_key,
-        capacity: Capacity { services: 64, backends: 256, slots: 4096, directory: 1024, sources: 16 },
-    };
-    let attached = || {
-        let mut dataplane = Dataplane::open(&Pins::new(Path::new(Pins::ROOT), "tunnels"), &spec).unwrap();
-        dataplane.apply(&contents.image).unwrap();
-        dataplane.attach(&["eth0".into()], XdpMode::Native).unwrap();
-        dataplane
-    };
-    balancer.run(attached).unwrap()
+    bed.balancer.start_with(&file(bed.interfaces, "", &services));
 }
 
 fn serve_pages(backend: &Namespace) -> lightpath_lab::HttpServer {
@@ -104,22 +77,22 @@ fn is_served(bed: &Bed, vip: IpAddr) -> bool {
 
 #[test]
 fn clients_are_served_through_every_tunnel() {
-    let bed = Bed::one_armed(1);
+    let mut bed = Bed::one_armed(1);
     let tunnels = tunnels();
-    let balancer = balance(&bed, &tunnels);
+    balance(&mut bed, &tunnels);
     let backend = &bed.backends[0];
     let _servers = (serve_pages(&backend.ns), serve_files(&backend.ns, &bed.scratch));
-    let file = write_file(&bed.scratch.join("local"));
+    let content = write_file(&bed.scratch.join("local"));
     let mut decap = Decap::new(&backend.ns, &bed.scratch);
     assert!(!is_served(&bed, tunnels[0].vip), "the kernel of a backend has no tunnels here");
 
-    let (before, before_it) = (HostState::of(&backend.ns), sent(&balancer));
+    let (before, before_it) = (HostState::of(&backend.ns), sent(&bed.balancer));
     decap.start(&["--from", "10.0.0.2", "--from", "2001:db8:0:1::2"]);
     for tunnel in &tunnels {
         pages_come_from_the_backend(&bed, tunnel);
-        a_file_travels_both_ways(&bed, tunnel, &file);
+        a_file_travels_both_ways(&bed, tunnel, &content);
     }
-    let sent = sent(&balancer) - before_it;
+    let sent = sent(&bed.balancer) - before_it;
     let report = decap.stop();
     let unwrapped: u64 =
         ["ipip", "gue"].iter().map(|format| number(&report["unwrapped"][format]["packets"])).sum();
@@ -132,8 +105,9 @@ fn clients_are_served_through_every_tunnel() {
 }
 
 /// Packets that the balancer has sent.
-fn sent(balancer: &Dataplane) -> u64 {
-    balancer.counters().unwrap().backends.values().map(|backend| backend.packets).sum()
+fn sent(balancer: &Balancer) -> u64 {
+    let status = balancer.status();
+    status.0["services"].as_array().unwrap().iter().map(|service| number(&service["packets"])).sum()
 }
 
 /// The backend sees the client's own address, and its answers do not pass the balancer.
@@ -147,14 +121,18 @@ fn pages_come_from_the_backend(bed: &Bed, tunnel: &Tunnel) {
 }
 
 /// Ten megabytes each way, as they were sent.
-fn a_file_travels_both_ways(bed: &Bed, tunnel: &Tunnel, file: &[u8]) {
+fn a_file_travels_both_ways(bed: &Bed, tunnel: &Tunnel, content: &[u8]) {
     let url = format!("http://{}/file", SocketAddr::new(tunnel.vip, NGINX));
     let [local, arrived] = ["local", "arrived"].map(|name| bed.scratch.join(name));
     curl(bed, &["--upload-file", local.to_str().unwrap(), &url]);
     // Not assert_eq: nobody wants to read it twice.
-    assert!(fs::read(bed.scratch.join("site/file")).unwrap() == file, "{}: another file arrived", tunnel.vip);
+    assert!(
+        fs::read(bed.scratch.join("site/file")).unwrap() == content,
+        "{}: another file arrived",
+        tunnel.vip
+    );
     curl(bed, &["--output", arrived.to_str().unwrap(), &url]);
-    assert!(fs::read(&arrived).unwrap() == file, "{}: another file came back", tunnel.vip);
+    assert!(fs::read(&arrived).unwrap() == content, "{}: another file came back", tunnel.vip);
     curl(bed, &["--request", "DELETE", &url]);
 }
 
@@ -200,9 +178,9 @@ fn serve_files(backend: &Namespace, scratch: &Path) -> Server {
 /// CVE-2020-10136, CVE-2024-7596: a balancer that is not listed reaches nothing.
 #[test]
 fn tunnels_from_elsewhere_are_not_unwrapped() {
-    let bed = Bed::one_armed(1);
+    let mut bed = Bed::one_armed(1);
     let tunnels = tunnels();
-    let _balancer = balance(&bed, &tunnels);
+    balance(&mut bed, &tunnels);
     let backend = &bed.backends[0];
     let _server = serve_pages(&backend.ns);
     let mut decap = Decap::new(&backend.ns, &bed.scratch);
@@ -223,9 +201,9 @@ fn tunnels_from_elsewhere_are_not_unwrapped() {
 
 #[test]
 fn a_vip_that_the_backend_lacks_is_named_and_followed_once_it_is_there() {
-    let bed = Bed::one_armed(1);
+    let mut bed = Bed::one_armed(1);
     let tunnels = tunnels();
-    let _balancer = balance(&bed, &tunnels);
+    balance(&mut bed, &tunnels);
     let backend = &bed.backends[0].ns;
     let _server = serve_pages(backend);
     let mut decap = Decap::new(backend, &bed.scratch);

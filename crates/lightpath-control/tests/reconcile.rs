@@ -1,10 +1,14 @@
 //! From a configuration and what is known of the network to the tables of the packet path.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::IpAddr;
 
-use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, Forward as Mode, Role, Tag};
+use lightpath_abi::{
+    self as abi, Address, Backend, BackendNumber, Entry, Features, Forward as Mode, Role, Tag,
+};
 use lightpath_control::config::parse;
 use lightpath_control::hops::{Hop, NextHop, Reason};
 use lightpath_control::model::{Config, Forward};
@@ -39,8 +43,9 @@ fn address(text: &str) -> IpAddr {
 
 /// The service whose backends are `backends`, with further lines for the node and the service.
 fn config(node: &str, vip: &str, service: &str, backends: &[&str]) -> Config {
-    let backends: String =
-        backends.iter().map(|backend| format!("[[service.backend]]\naddress = {backend}\n")).collect();
+    let backends: Vec<String> =
+        backends.iter().map(|backend| format!("[[service.backend]]\naddress = {backend}")).collect();
+    let backends = backends.join("\n");
     let text = format!(
         "[node]\ninterfaces = [\"eth0\"]\n{node}\n[[service]]\nname = \"s\"\nvip = \"{vip}\"\nport = 443\n{service}\n{backends}"
     );
@@ -125,7 +130,11 @@ fn a_next_hop_carries_its_vlan_and_mtu() {
 
     node.hops.insert(address("10.0.0.11"), hop(None));
     node.reconcile();
-    assert_eq!(*node.backend(1).next_hop(), Default::default(), "there is no address to send from any more");
+    assert_eq!(
+        *node.backend(1).next_hop(),
+        abi::NextHop::default(),
+        "there is no address to send from any more"
+    );
 }
 
 #[test]

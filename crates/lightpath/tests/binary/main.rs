@@ -14,4 +14,5 @@ mod devices;
 mod explain;
 mod scenes_http;
 mod scenes_iperf;
+mod scenes_tunnels;
 mod scenes_udp;

@@ -270,6 +270,29 @@ fn connection_ids_lead_to_backends() {
 }
 
 #[test]
+fn a_backend_that_leaves_keeps_its_server_id_unless_its_successor_has_it() {
+    let quic = "protocol = \"quic\"\nquic = { server_id_length = 1 }";
+    let service = |backends: &[&str]| config("", "203.0.113.10", quic, backends);
+    let mut node =
+        Node::new(service(&["\"10.0.0.11\"\nserver_id = \"01\"", "\"10.0.0.12\"\nserver_id = \"02\""]));
+    node.reconcile();
+    node.reconciler.configure(service(&["\"10.0.0.13\"\nserver_id = \"01\""]));
+    let image = node.reconcile();
+    let lines: BTreeMap<u64, BackendNumber> = image
+        .entries
+        .iter()
+        .filter(|entry| entry.tag.role() == Some(Role::ServerId))
+        .map(|entry| (entry.address.high >> 56, entry.backend))
+        .collect();
+    let number_of = |text: &str| {
+        let found =
+            image.backends.iter().find(|(_, backend)| backend.address == Address::from(address(text)));
+        *found.unwrap().0
+    };
+    assert_eq!(lines, BTreeMap::from([(1, number_of("10.0.0.13")), (2, number_of("10.0.0.12"))]));
+}
+
+#[test]
 fn a_vip_is_local_when_it_is_announced_or_found_on_this_node() {
     let service = "protocol = \"tcp\"";
     let mut announced = Node::new(config("", "203.0.113.10", service, &[]));

@@ -5,15 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use lightpath_abi::NextHop;
-use lightpath_dataplane::{Capacity, Dataplane, Pins, Spec, XdpMode};
 use lightpath_lab::topology::BRIDGE;
 use lightpath_lab::{Namespace, http_get, serve_http};
-use lightpath_testkit::{Setup, service};
 use serde_json::json;
 
 use super::Decap;
-use crate::common::{Bed, Family, HostState, Server, eventually, finish, ip, number};
+use crate::common::{Bed, Family, HostState, Server, Service, eventually, file, finish, ip, number};
 
 /// The port of nginx.
 const NGINX: u16 = 8080;
@@ -40,51 +37,26 @@ fn tunnels() -> Vec<Tunnel> {
     tunnels
 }
 
-/// Has the balancer send each VIP's packets to the first backend, until the value is dropped and its instance detached.
-fn balance(bed: &Bed, tunnels: &[Tunnel]) -> Dataplane {
-    let (balancer, backend) = (&bed.balancer.ns, &bed.backends[0]);
-    for host in [balancer, &backend.ns] {
+/// Has the balancer send each VIP's packets to the first backend.
+fn balance(bed: &mut Bed, tunnels: &[Tunnel]) {
+    let backend = &bed.backends[0];
+    for host in [&bed.balancer.ns, &backend.ns] {
         host.set_mtu("eth0", MTU).unwrap();
     }
     for port in ["to-balancer", "to-backend1", BRIDGE] {
         bed.switch.set_mtu(port, MTU).unwrap();
     }
-    let hop = NextHop {
-        mac: backend.ns.mac("eth0").unwrap(),
-        source_mac: balancer.mac("eth0").unwrap(),
-        vlan: 0,
-        mtu: u16::try_from(MTU).unwrap(),
-        interface: balancer.ifindex("eth0").unwrap(),
-    };
-    let mut setup = Setup::new();
+    let mut services = Vec::new();
     for Tunnel { vip, outer, gue } in tunnels {
-        // The router asks for VIPs on the segment.
-        ip(balancer, &format!("address add {vip} dev eth0"));
         backend.accept_vip(*vip).unwrap();
-        for port in [80, NGINX] {
-            let named = service(&format!("{vip} {port}"), &vip.to_string(), port);
-            let named = if *gue { named.gue() } else { named.ipip() };
-            setup = setup.with(named.backend(&outer.of(backend.address).to_string(), hop));
+        let forward = if *gue { "gue" } else { "ipip" };
+        for port in ["80", "8080"] {
+            let service =
+                Service::web(&format!("{forward}{}", services.len()), *vip, &[outer.of(backend.address)]);
+            services.push(Service { port, forward, more: "slots = 11", ..service });
         }
     }
-    let mut contents = setup.contents();
-    for (source, family) in contents.image.sources.iter_mut().zip(Family::BOTH) {
-        source.address = family.of(lightpath_lab::topology::plan::SERVICE.host(2)).into();
-    }
-    let parameters = contents.parameters;
-    let spec = Spec {
-        features: parameters.features,
-        port_prefixes: parameters.port_prefixes,
-        hash_key: parameters.hash_key,
-        capacity: Capacity { services: 64, backends: 256, slots: 4096, directory: 1024, sources: 16 },
-    };
-    let attached = || {
-        let mut dataplane = Dataplane::open(&Pins::new(Path::new(Pins::ROOT), "tunnels"), &spec).unwrap();
-        dataplane.apply(&contents.image).unwrap();
-        dataplane.attach(&["eth0".into()], XdpMode::Native).unwrap();
-        dataplane
-    };
-    balancer.run(attached).unwrap()
+    bed.balancer.start_with(&file(bed.interfaces, "", &services));
 }
 
 fn serve_pages(backend: &Namespace) -> lightpath_lab::HttpServer {
@@ -104,22 +76,22 @@ fn is_served(bed: &Bed, vip: IpAddr) -> bool {
 
 #[test]
 fn clients_are_served_through_every_tunnel() {
-    let bed = Bed::one_armed(1);
+    let mut bed = Bed::one_armed(1);
     let tunnels = tunnels();
-    let balancer = balance(&bed, &tunnels);
+    balance(&mut bed, &tunnels);
     let backend = &bed.backends[0];
     let _servers = (serve_pages(&backend.ns), serve_files(&backend.ns, &bed.scratch));
-    let file = write_file(&bed.scratch.join("local"));
+    let content = write_file(&bed.scratch.join("local"));
     let mut decap = Decap::new(&backend.ns, &bed.scratch);
     assert!(!is_served(&bed, tunnels[0].vip), "the kernel of a backend has no tunnels here");
 
-    let (before, before_it) = (HostState::of(&backend.ns), sent(&balancer));
+    let (before, before_it) = (HostState::of(&backend.ns), sent(&bed));
     decap.start(&["--from", "10.0.0.2", "--from", "2001:db8:0:1::2"]);
     for tunnel in &tunnels {
         pages_come_from_the_backend(&bed, tunnel);
-        a_file_travels_both_ways(&bed, tunnel, &file);
+        a_file_travels_both_ways(&bed, tunnel, &content);
     }
-    let sent = sent(&balancer) - before_it;
+    let sent = sent(&bed) - before_it;
     let report = decap.stop();
     let unwrapped: u64 =
         ["ipip", "gue"].iter().map(|format| number(&report["unwrapped"][format]["packets"])).sum();
@@ -132,8 +104,9 @@ fn clients_are_served_through_every_tunnel() {
 }
 
 /// Packets that the balancer has sent.
-fn sent(balancer: &Dataplane) -> u64 {
-    balancer.counters().unwrap().backends.values().map(|backend| backend.packets).sum()
+fn sent(bed: &Bed) -> u64 {
+    let status = bed.balancer.status();
+    status.0["services"].as_array().unwrap().iter().map(|service| number(&service["packets"])).sum()
 }
 
 /// The backend sees the client's own address, and its answers do not pass the balancer.
@@ -200,9 +173,9 @@ fn serve_files(backend: &Namespace, scratch: &Path) -> Server {
 /// CVE-2020-10136, CVE-2024-7596: a balancer that is not listed reaches nothing.
 #[test]
 fn tunnels_from_elsewhere_are_not_unwrapped() {
-    let bed = Bed::one_armed(1);
+    let mut bed = Bed::one_armed(1);
     let tunnels = tunnels();
-    let _balancer = balance(&bed, &tunnels);
+    balance(&mut bed, &tunnels);
     let backend = &bed.backends[0];
     let _server = serve_pages(&backend.ns);
     let mut decap = Decap::new(&backend.ns, &bed.scratch);
@@ -223,9 +196,9 @@ fn tunnels_from_elsewhere_are_not_unwrapped() {
 
 #[test]
 fn a_vip_that_the_backend_lacks_is_named_and_followed_once_it_is_there() {
-    let bed = Bed::one_armed(1);
+    let mut bed = Bed::one_armed(1);
     let tunnels = tunnels();
-    let _balancer = balance(&bed, &tunnels);
+    balance(&mut bed, &tunnels);
     let backend = &bed.backends[0].ns;
     let _server = serve_pages(backend);
     let mut decap = Decap::new(backend, &bed.scratch);

@@ -14,6 +14,9 @@ const PACKETS: u8 = 30;
 const CONFIG_ID: u8 = 3;
 const SERVER_IDS: [[u8; 2]; 2] = [[0x0a, 1], [0x0a, 2]];
 
+/// A packet of some kind with a nonce in it.
+type Kind = fn(u8) -> Vec<u8>;
+
 /// A connection ID as a server of the service issues it: configuration, server ID, and what it likes.
 fn connection_id(config_id: u8, server_id: [u8; 2], nonce: u8) -> [u8; 8] {
     let [high, low] = server_id;
@@ -59,12 +62,12 @@ fn finds_backends(bed: &mut Bed, family: Family) {
         let handshake = |nonce| long(2, connection_id(CONFIG_ID, id, nonce));
         assert_eq!(send(bed, vip, &servers, handshake), expected, "the server's ID in a long header");
     }
-    let by_flow: [(&str, &dyn Fn(u8) -> Vec<u8>); 3] = [
-        ("a client's own choice", &|nonce| long(0, connection_id(CONFIG_ID, SERVER_IDS[0], nonce))),
-        ("another configuration", &|nonce| short(connection_id(5, SERVER_IDS[0], nonce))),
-        ("an unknown server ID", &|nonce| short(connection_id(CONFIG_ID, [0xff, 0xff], nonce))),
+    let kinds: [(&str, Kind); 3] = [
+        ("a client's own choice", |nonce| long(0, connection_id(CONFIG_ID, SERVER_IDS[0], nonce))),
+        ("another configuration", |nonce| short(connection_id(5, SERVER_IDS[0], nonce))),
+        ("an unknown server ID", |nonce| short(connection_id(CONFIG_ID, [0xff, 0xff], nonce))),
     ];
-    for (what, packet) in by_flow {
+    for (what, packet) in kinds {
         let counts = send(bed, vip, &servers, packet);
         assert!(counts.iter().all(|count| *count > 0), "{what} goes by flow: {counts:?}");
     }

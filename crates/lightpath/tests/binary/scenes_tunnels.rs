@@ -174,8 +174,8 @@ fn a_tunnel_from_a_host_without_an_address_of_its_family_is_refused_with_the_rea
     ip(&bed.balancer.ns, &format!("-6 addr del {own}/64 dev eth0"));
     ip(&bed.balancer.ns, &format!("-6 route replace {} dev eth0", plan::SERVICE.v6));
     let backends = bed.addresses(Family::V6);
-    let service = Service { forward: "ipip", ..Service::web("web", Family::V4.vip(10), &backends) };
-    bed.balancer.start_with(&file(bed.interfaces, "", &[service.clone()]));
+    let services = [Service { forward: "ipip", ..Service::web("web", Family::V4.vip(10), &backends) }];
+    bed.balancer.start_with(&file(bed.interfaces, "", &services));
     let status = bed.balancer.status();
     let cause =
         "this host has no address of its family to send from: add one, or name one in the configuration";
@@ -187,6 +187,6 @@ fn a_tunnel_from_a_host_without_an_address_of_its_family_is_refused_with_the_rea
 
     ip(&bed.balancer.ns, &format!("-6 addr del {own}/64 dev eth0"));
     ip(&bed.balancer.ns, &format!("-6 route replace {} dev eth0", plan::SERVICE.v6));
-    bed.balancer.start_with(&file(bed.interfaces, "tunnel_sources = [\"fd00:64::/64\"]", &[service]));
+    bed.balancer.start_with(&file(bed.interfaces, "tunnel_sources = [\"fd00:64::/64\"]", &services));
     assert_eq!(bed.balancer.status().backend("web", 0)["state"], "up", "a prefix needs no address");
 }

@@ -20,8 +20,8 @@ impl Tap {
             let socket =
                 socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll)
                     .unwrap();
-            let link = getifaddrs().unwrap().filter(|entry| entry.interface_name == interface);
-            let link = link.filter_map(|entry| entry.address?.as_link_addr().copied()).next().unwrap();
+            let mut links = getifaddrs().unwrap().filter(|entry| entry.interface_name == interface);
+            let link = links.find_map(|entry| entry.address?.as_link_addr().copied()).unwrap();
             // An address from getifaddrs(3) has protocol 0: the socket keeps the one it was made with.
             bind(socket.as_raw_fd(), &link).unwrap();
             Self(socket)

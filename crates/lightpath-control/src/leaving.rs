@@ -11,7 +11,8 @@ use crate::model::{Backend, Config, Forward, Service};
 /// A backend of a service, by name and endpoint.
 pub(crate) type Leaver = (String, IpAddr, Option<u16>);
 
-/// The configuration with those backends added that it no longer has and `before` had, at weight 0; and who they are.
+/// The configuration with those backends added that it no longer has and `before` had, at weight 0; and who they are. They
+/// keep their server IDs unless others have them now.
 pub(crate) fn keep(before: &Config, mut config: Config) -> (Config, BTreeSet<Leaver>) {
     let mut leaving = BTreeSet::new();
     let wanted = config.clone();
@@ -24,7 +25,11 @@ pub(crate) fn keep(before: &Config, mut config: Config) -> (Config, BTreeSet<Lea
                 continue;
             }
             leaving.insert((service.name.clone(), backend.address, backend.port));
-            service.backends.push(Backend { weight: 0, ..*backend });
+            let server_id = backend.server_id.filter(|id| {
+                known.quic == service.quic
+                    && service.backends.iter().all(|other| other.server_id != Some(*id))
+            });
+            service.backends.push(Backend { weight: 0, server_id, ..*backend });
         }
     }
     (config, leaving)
@@ -48,7 +53,7 @@ fn is_needed_elsewhere(config: &Config, service: &Service, backend: &Backend) ->
         && config.services.iter().any(|other| {
             other.forward == Forward::Nat
                 && other.name != service.name
-                && other.protocol == service.protocol
+                && other.protocol.transport() == service.protocol.transport()
                 && other.backends.iter().any(|known| known.address == backend.address)
         })
 }

@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use lightpath_abi::Address;
 
 /// A validated configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,13 +267,6 @@ impl ServerId {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
-    }
-
-    /// As the packet path searches for it: its bytes first, then zeros.
-    #[must_use]
-    pub fn to_address(self) -> Address {
-        let bits = u128::from_be_bytes(self.bytes);
-        Address::from(IpAddr::V6(bits.into()))
     }
 }
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use lightpath_abi::{
     Address, BackendNumber, Entry, Features, Forward as Mode, Role, ServiceIndex, Slots, Tag,
 };
+use lightpath_core::{server_id, server_id_line};
 
 use crate::model::{Backend, Config, Forward, Ports, Protocol, Service, Sticky, WhenEmpty};
 use crate::ports::{PORT_BITS, prefixes};
@@ -159,13 +160,8 @@ pub(crate) fn entries(service: &Service, index: ServiceIndex, numbers: &[Backend
         }
     }
     for (backend, number) in service.backends.iter().zip(numbers) {
-        entries.extend(backend.server_id.map(|id| Entry {
-            address: id.to_address(),
-            tag: Tag::server_id(index),
-            service: index,
-            backend: *number,
-            ..Entry::default()
-        }));
+        let id = backend.server_id.map(|id| server_id(id.as_bytes()));
+        entries.extend(id.map(|id| server_id_line(id, index, *number)));
     }
     entries
 }

@@ -1,10 +1,14 @@
 //! From a configuration and what is known of the network to the tables of the packet path.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::IpAddr;
 
-use lightpath_abi::{Address, Backend, BackendNumber, Entry, Features, Forward as Mode, Role, Tag};
+use lightpath_abi::{
+    self as abi, Address, Backend, BackendNumber, Entry, Features, Forward as Mode, Role, Tag,
+};
 use lightpath_control::config::parse;
 use lightpath_control::hops::{Hop, NextHop, Reason};
 use lightpath_control::model::{Config, Forward};
@@ -39,8 +43,9 @@ fn address(text: &str) -> IpAddr {
 
 /// The service whose backends are `backends`, with further lines for the node and the service.
 fn config(node: &str, vip: &str, service: &str, backends: &[&str]) -> Config {
-    let backends: String =
-        backends.iter().map(|backend| format!("[[service.backend]]\naddress = {backend}\n")).collect();
+    let backends: Vec<String> =
+        backends.iter().map(|backend| format!("[[service.backend]]\naddress = {backend}")).collect();
+    let backends = backends.join("\n");
     let text = format!(
         "[node]\ninterfaces = [\"eth0\"]\n{node}\n[[service]]\nname = \"s\"\nvip = \"{vip}\"\nport = 443\n{service}\n{backends}"
     );
@@ -125,7 +130,11 @@ fn a_next_hop_carries_its_vlan_and_mtu() {
 
     node.hops.insert(address("10.0.0.11"), hop(None));
     node.reconcile();
-    assert_eq!(*node.backend(1).next_hop(), Default::default(), "there is no address to send from any more");
+    assert_eq!(
+        *node.backend(1).next_hop(),
+        abi::NextHop::default(),
+        "there is no address to send from any more"
+    );
 }
 
 #[test]
@@ -258,6 +267,29 @@ fn connection_ids_lead_to_backends() {
     let first = Address { high: 0x0a01 << 48, low: 0 };
     assert_eq!((ids.len(), ids[0].address, ids[0].backend, ids[1].backend), (2, first, 1, 2));
     assert_eq!(ids[0].service, service.service);
+}
+
+#[test]
+fn a_backend_that_leaves_keeps_its_server_id_unless_its_successor_has_it() {
+    let quic = "protocol = \"quic\"\nquic = { server_id_length = 1 }";
+    let service = |backends: &[&str]| config("", "203.0.113.10", quic, backends);
+    let mut node =
+        Node::new(service(&["\"10.0.0.11\"\nserver_id = \"01\"", "\"10.0.0.12\"\nserver_id = \"02\""]));
+    node.reconcile();
+    node.reconciler.configure(service(&["\"10.0.0.13\"\nserver_id = \"01\""]));
+    let image = node.reconcile();
+    let lines: BTreeMap<u64, BackendNumber> = image
+        .entries
+        .iter()
+        .filter(|entry| entry.tag.role() == Some(Role::ServerId))
+        .map(|entry| (entry.address.high >> 56, entry.backend))
+        .collect();
+    let number_of = |text: &str| {
+        let found =
+            image.backends.iter().find(|(_, backend)| backend.address == Address::from(address(text)));
+        *found.unwrap().0
+    };
+    assert_eq!(lines, BTreeMap::from([(1, number_of("10.0.0.13")), (2, number_of("10.0.0.12"))]));
 }
 
 #[test]

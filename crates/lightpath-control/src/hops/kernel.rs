@@ -158,7 +158,10 @@ fn understand(message: &RouteMessage) -> Result<Route, Reason> {
         match attribute {
             RouteAttribute::Oif(index) => interface = Some(*index),
             RouteAttribute::PrefSource(RouteAddress::Inet(address)) => source = Some(IpAddr::V4(*address)),
-            RouteAttribute::PrefSource(RouteAddress::Inet6(address)) => source = Some(IpAddr::V6(*address)),
+            // With no better one the kernel names a link-local address, which means nothing beyond the link.
+            RouteAttribute::PrefSource(RouteAddress::Inet6(address)) => {
+                source = Some(IpAddr::V6(*address)).filter(|_| !address.is_unicast_link_local());
+            }
             RouteAttribute::Metrics(metrics) => mtu = metrics.iter().find_map(metric_mtu),
             RouteAttribute::Gateway(RouteAddress::Inet(address))
             | RouteAttribute::Via(RouteVia::Inet(address)) => {

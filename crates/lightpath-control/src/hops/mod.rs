@@ -34,7 +34,8 @@ pub struct NextHop {
     pub mac: [u8; 6],
     /// The least of the interfaces' MTUs and the route's own, in bytes of layer 3.
     pub mtu: u32,
-    /// The address of this host that the kernel would send from (`RTA_PREFSRC` of its answer); `None` when it has none.
+    /// The address of this host that the kernel would send from (`RTA_PREFSRC` of its answer); `None` when it has none but
+    /// link-local ones.
     pub source: Option<IpAddr>,
 }
 

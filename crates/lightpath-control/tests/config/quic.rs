@@ -50,9 +50,8 @@ fn connection_ids_name_backends() {
 
 #[test]
 fn a_quic_service_may_go_by_flow() {
-    let by_flow: String =
-        QUIC.lines().filter(|line| !line.contains("server_id")).collect::<Vec<_>>().join("\n");
-    let service = &parse(&by_flow, "f.toml").unwrap().services[0];
+    let by_flow: Vec<&str> = QUIC.lines().filter(|line| !line.contains("server_id")).collect();
+    let service = &parse(&by_flow.join("\n"), "f.toml").unwrap().services[0];
     assert_eq!((service.protocol, service.quic), (Protocol::Quic, None));
     assert!(service.backends.iter().all(|backend| backend.server_id.is_none()));
 }

@@ -3,6 +3,7 @@
 //! It starts in an order in which nothing is touched before everything that can be refused was looked at: configuration,
 //! interfaces, program, next hops; then tables, interfaces, addresses. On SIGTERM it stops and leaves everything in place.
 
+mod backends;
 mod explain;
 mod host;
 mod interfaces;
@@ -18,11 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use lightpath_control::hops::{Hop, Watcher};
+use lightpath_control::hops::Watcher;
 use lightpath_control::host::addresses;
-use lightpath_control::model::{Config, WhenEmpty};
+use lightpath_control::model::Config;
 use lightpath_control::plan::Requirements;
-use lightpath_control::reconcile::{self, Condition, Hops, Reconciler, Surroundings};
+use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
 use lightpath_core::HashKey;
 use lightpath_dataplane::{
     Capacity, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces, release_memory,
@@ -35,6 +36,7 @@ use tracing::{error, info, warn};
 
 use crate::instance::Instance;
 use crate::take_off::take_off;
+use backends::{addresses_of, conditions, log_unresolved, wait_for_hops};
 use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
@@ -43,8 +45,6 @@ use report::Rates;
 use server::Question;
 pub(crate) use server::listen;
 
-/// How long the start waits for next hops. Backends that have not answered by then join later.
-const FIRST_HOPS: Duration = Duration::from_secs(2);
 /// How often interfaces and addresses are looked after, and rates are taken.
 const TICK: Duration = Duration::from_secs(2);
 /// How often moving slots are looked at; an idle flow is waited for much longer.
@@ -108,7 +108,7 @@ impl Daemon {
         let spec = spec(&config);
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
-        let backends = backend_addresses(&config);
+        let backends = addresses_of(&config);
         let (targets, targets_in) = watch::channel(backends.clone());
         let (hops_out, mut hops) = watch::channel(Arc::default());
         let watcher = Watcher::open().context("cannot watch routes and neighbours")?;
@@ -264,9 +264,9 @@ impl Daemon {
 
     /// A VIP that has become an address of this host, or is one no longer, is answered for by another.
     fn see_addresses(&mut self, addresses: BTreeSet<IpAddr>) {
-        let now = vips_among(self.reconciler.config(), &addresses);
-        if now != vips_among(self.reconciler.config(), &self.addresses) {
-            self.addresses = addresses;
+        let before = std::mem::replace(&mut self.addresses, addresses);
+        let config = self.reconciler.config();
+        if vips_among(config, &before) != vips_among(config, &self.addresses) {
             self.follow("the addresses of this host changed");
         }
     }
@@ -307,42 +307,5 @@ pub(crate) fn spec(config: &Config) -> Spec {
             needs.largest_table,
             needs.entries,
         ),
-    }
-}
-
-fn backend_addresses(config: &Config) -> BTreeSet<IpAddr> {
-    config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address).collect()
-}
-
-/// Waits until every backend's next hop is known, within limits.
-async fn wait_for_hops(hops: &mut watch::Receiver<Arc<Hops>>, addresses: &BTreeSet<IpAddr>) {
-    let resolved = |hops: &Arc<Hops>| {
-        addresses.iter().all(|address| matches!(hops.get(address), Some(Hop::Resolved(_))))
-    };
-    // Neither the end of the wait nor that of the watcher is a failure here: backends may join later.
-    let _ = time::timeout(FIRST_HOPS, hops.wait_for(resolved)).await;
-}
-
-fn conditions(reconciler: &Reconciler) -> Vec<Condition> {
-    let states = reconciler.states().iter().flat_map(|state| &state.backends);
-    states.map(|backend| backend.condition.clone()).collect()
-}
-
-/// Says which backends take no flows because packets cannot be sent to them, and which services have none left.
-fn log_unresolved(reconciler: &Reconciler) {
-    for (service, state) in reconciler.config().services.iter().zip(reconciler.states()) {
-        for (backend, state) in service.backends.iter().zip(&state.backends) {
-            if let Condition::Unresolved(reason) = &state.condition {
-                let cause = reason.as_ref().map_or_else(|| "no next hop yet".to_owned(), ToString::to_string);
-                warn!(service = service.name, backend = %backend.address, cause, "the backend takes no flows");
-            }
-        }
-        if state.backends.iter().all(|backend| backend.condition != Condition::Up) {
-            let what = match service.when_empty {
-                WhenEmpty::Reject => "refused",
-                WhenEmpty::Drop => "dropped",
-            };
-            warn!(service = service.name, "no backend takes flows; packets are {what}");
-        }
     }
 }

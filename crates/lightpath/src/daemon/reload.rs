@@ -3,13 +3,15 @@
 use anyhow::{Context, Result, bail};
 use lightpath_control::config::{self, LoadError};
 use lightpath_control::difference::difference;
+use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::reconcile::{self, Reconciler, Surroundings};
 use lightpath_dataplane::{Dataplane, Error as DataplaneError, Spec, check_interfaces, release_memory};
 use tracing::{info, warn};
 
+use super::backends::{addresses_of, log_unresolved, wait_for_hops};
 use super::interfaces::Interfaces;
-use super::{Daemon, Kernel, backend_addresses, log_unresolved, spec, wait_for_hops};
+use super::{Daemon, Kernel, spec};
 use crate::reloaded::Reloaded;
 
 impl Daemon {
@@ -38,17 +40,19 @@ impl Daemon {
         check_interfaces(&self.instance.pins, &config.node.interfaces)?;
         let mut next = self.reconciler.clone();
         next.configure(config);
-        let addresses = backend_addresses(next.config());
-        self.targets.send_replace(addresses.clone());
-        wait_for_hops(&mut self.hops, &addresses).await;
+        let backends = addresses_of(next.config());
+        self.targets.send_replace(backends.clone());
+        wait_for_hops(&mut self.hops, &backends).await;
+        self.addresses = addresses::all().await.context("cannot see the addresses of this host")?;
 
         let applied = self.apply(&mut next);
         if let Err(error) = applied {
             // As it was before; what could not be written then was not.
-            self.targets.send_replace(backend_addresses(self.reconciler.config()));
+            self.targets.send_replace(addresses_of(self.reconciler.config()));
             let hops = self.hops.borrow().clone();
+            let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
             self.reconciler
-                .reconcile(Surroundings { hops: &hops, addresses: &self.addresses }, &mut self.kernel)
+                .reconcile(surroundings, &mut self.kernel)
                 .context("the tables are not as they were")?;
             return Err(error);
         }

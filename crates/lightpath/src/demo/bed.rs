@@ -2,14 +2,14 @@
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use lightpath_dataplane::{PassProgram, attach_pass};
-use lightpath_lab::topology::OneArmed;
-use lightpath_lab::{HttpServer, KillOnDrop, isolate, serve_http};
+use lightpath_lab::topology::{Addresses, Host, OneArmed};
+use lightpath_lab::{HttpServer, KillOnDrop, Namespace, isolate, serve_http};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -28,6 +28,8 @@ pub(super) struct Bed {
     scratch: PathBuf,
     /// Held for as long as they should run.
     _servers: Vec<HttpServer>,
+    /// `lightpath decap` on each backend, likewise.
+    _tunnel_ends: Vec<KillOnDrop>,
     /// The balancer's peer on the switch takes what XDP transmits only while it has a program.
     _pass: PassProgram,
 }
@@ -41,20 +43,23 @@ impl Bed {
         let mut servers = Vec::new();
         for backend in &lab.backends {
             for service in SERVICES {
-                if service.forward == "dsr" {
+                if service.is_direct() {
                     backend.accept_vip(service.vip())?;
                 }
                 servers.push(serve_http(&backend.ns, service.server(backend), backend.ns.name())?);
             }
         }
+        let mut tunnel_ends = Vec::new();
+        for backend in &lab.backends {
+            tunnel_ends.push(unwrap_tunnels(backend, lab.balancer.address, &scratch)?);
+        }
         fs::write(scratch.join("lightpath.toml"), configuration::file(&lab.backends, None))?;
-        Ok(Self { lab, daemon: None, scratch, _servers: servers, _pass: pass })
+        Ok(Self { lab, daemon: None, scratch, _servers: servers, _tunnel_ends: tunnel_ends, _pass: pass })
     }
 
     /// This program with a command, in the balancer's namespace and with the demonstration's directories.
     fn lightpath(&self, command: &[&str]) -> Result<Command> {
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let mut lightpath = self.lab.balancer.ns.command(&program.to_string_lossy());
+        let mut lightpath = this_program(&self.lab.balancer.ns)?;
         lightpath.args(command).arg("--run-dir").arg(self.scratch.join("run"));
         lightpath.arg("--state-dir").arg(self.scratch.join("state"));
         Ok(lightpath)
@@ -138,4 +143,36 @@ impl Bed {
     fn log(&self) -> PathBuf {
         self.scratch.join("daemon.log")
     }
+}
+
+/// This program, on a host of the network.
+fn this_program(host: &Namespace) -> Result<Command> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    Ok(host.command(&program.to_string_lossy()))
+}
+
+/// Has a backend unwrap what comes from the balancer, and waits until it does.
+fn unwrap_tunnels(backend: &Host, balancer: Addresses, scratch: &Path) -> Result<KillOnDrop> {
+    let name = backend.ns.name();
+    // The backends are hosts of their own, on one file system.
+    let pins = Path::new("/sys/fs/bpf").join(name);
+    fs::create_dir(&pins)?;
+    let log = scratch.join(format!("{name}.log"));
+    let output = File::create(&log)?;
+    let mut decap = this_program(&backend.ns)?;
+    decap.args(["decap", "--interface", "eth0"]).arg("--bpf-dir").arg(pins);
+    decap.arg("--run-dir").arg(scratch.join(name));
+    for address in balancer.each() {
+        decap.args(["--from", &address.to_string()]);
+    }
+    let mut child =
+        KillOnDrop(decap.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?);
+    let deadline = Instant::now() + PATIENCE;
+    while !fs::read_to_string(&log)?.contains("unwrapping") {
+        if child.0.try_wait()?.is_some() || Instant::now() > deadline {
+            bail!("lightpath decap does not start on {name}; it says:\n{}", fs::read_to_string(&log)?);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(child)
 }

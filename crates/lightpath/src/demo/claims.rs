@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use lightpath_lab::{Answer, HttpConnection, Load};
 
 use super::bed::Bed;
-use super::configuration::{DSR4, DSR6, DemoService, NAT4, NAT6, STICKY, WEIGHTED};
+use super::configuration::{DSR4, DSR6, DemoService, GUE6, IPIP4, NAT4, NAT6, STICKY, WEIGHTED};
 use super::report::{BackendShare, Packets, Scene};
 
 /// Requests on their way at a time.
@@ -34,11 +34,13 @@ pub(super) enum Claim {
 }
 
 /// All scenes, in order. The last ones stop the daemon.
-pub(super) const SCENES: [Claim; 8] = [
+pub(super) const SCENES: [Claim; 10] = [
     Claim::Shares("nat, IPv4", NAT4),
     Claim::Shares("nat, IPv6", NAT6),
     Claim::Shares("dsr, IPv4", DSR4),
     Claim::Shares("dsr, IPv6", DSR6),
+    Claim::Shares("ipip, IPv4", IPIP4),
+    Claim::Shares("gue, IPv6", GUE6),
     Claim::Shares("weights 1:2:3", WEIGHTED),
     Claim::Sticks("sticky by client", STICKY),
     Claim::Survives("connections kept", NAT4),

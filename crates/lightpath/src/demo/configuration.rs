@@ -47,6 +47,10 @@ pub(super) const DSR4: DemoService =
     DemoService { name: "dsr4", forward: "dsr", vip: 20, backend_port: PORT, ..NAT4 };
 /// `dsr` over IPv6.
 pub(super) const DSR6: DemoService = DemoService { name: "dsr6", v6: true, ..DSR4 };
+/// `ipip` with IPv4 within IPv4.
+pub(super) const IPIP4: DemoService = DemoService { name: "ipip4", forward: "ipip", vip: 50, ..DSR4 };
+/// `gue` with IPv6 within IPv6.
+pub(super) const GUE6: DemoService = DemoService { name: "gue6", forward: "gue", vip: 50, ..DSR6 };
 /// Three weights.
 pub(super) const WEIGHTED: DemoService =
     DemoService { name: "weighted", vip: 30, backend_port: 8081, weights: [1, 2, 3], ..NAT4 };
@@ -55,7 +59,7 @@ pub(super) const STICKY: DemoService =
     DemoService { name: "sticky", vip: 40, backend_port: 8082, sticky: "source-ip", ..NAT4 };
 
 /// All of them.
-pub(super) const SERVICES: [DemoService; 6] = [NAT4, NAT6, DSR4, DSR6, WEIGHTED, STICKY];
+pub(super) const SERVICES: [DemoService; 8] = [NAT4, NAT6, DSR4, DSR6, IPIP4, GUE6, WEIGHTED, STICKY];
 
 impl DemoService {
     /// The same service with other weights.
@@ -78,12 +82,17 @@ impl DemoService {
         plan::MORE_CLIENTS.map(|host| pick(plan::CLIENTS.host(host), self.v6)).collect()
     }
 
-    /// Where a backend's server listens: its own address, or the VIP itself in `dsr`.
+    /// Whether backends answer clients themselves, from the VIP.
+    pub(super) fn is_direct(&self) -> bool {
+        self.forward != "nat"
+    }
+
+    /// Where a backend's server listens: the VIP itself, or its own address in `nat`.
     pub(super) fn server(&self, backend: &Host) -> SocketAddr {
-        match self.forward {
-            "dsr" => self.address(),
-            _ => SocketAddr::new(pick(backend.address, self.v6), self.backend_port),
+        if self.is_direct() {
+            return self.address();
         }
+        SocketAddr::new(pick(backend.address, self.v6), self.backend_port)
     }
 
     /// The share of flows each backend should get, in order.

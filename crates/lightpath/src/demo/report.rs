@@ -66,7 +66,7 @@ pub(super) struct Packets {
     pub(super) to_backends: u64,
     /// Segments that the client received.
     pub(super) client_received: u64,
-    /// Packets that the data plane sent to clients; in `dsr` they do not pass it.
+    /// Packets that the data plane sent to clients; but in `nat` they do not pass it.
     pub(super) to_clients: u64,
     /// Segments that the client and the backends sent again. Each stands for at most one that was lost on a link: on a busy
     /// machine the queues of virtual links overflow.

@@ -14,4 +14,6 @@ mod devices;
 mod explain;
 mod scenes_http;
 mod scenes_iperf;
+mod scenes_quic;
+mod scenes_tunnels;
 mod scenes_udp;

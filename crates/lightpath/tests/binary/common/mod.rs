@@ -7,6 +7,7 @@ mod held;
 mod host;
 mod program;
 mod traffic;
+mod wire;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ pub(crate) use held::{Held, serve_lines};
 pub(crate) use host::HostState;
 pub(crate) use program::{Server, finish, ip};
 pub(crate) use traffic::{Traffic, tcp_segments_sent};
+pub(crate) use wire::{Ip, Tap, Udp};
 
 /// How long anything may take that usually takes milliseconds; machines that run tests are busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,6 +1,11 @@
 //! VIPs as addresses of the host.
 
-use crate::common::{Bed, Family, file, ip};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lightpath_lab::UdpFlow;
+
+use crate::common::{Bed, Family, eventually, file, ip, number};
 
 use super::{serve_pages, web};
 
@@ -49,4 +54,22 @@ fn an_operators_own_address_is_left_alone() {
     bed.balancer.stop();
     bed.balancer.detach();
     assert_eq!(vips(&bed), ["203.0.113.10/32"]);
+}
+
+#[test]
+fn a_vip_that_others_route_here_is_answered_for_once_it_is_an_address_of_the_host() {
+    let mut bed = Bed::two_armed(1);
+    let [service, _] = web(&bed);
+    let vip = service.vip;
+    bed.balancer.start_with(&file(bed.interfaces, "announce = \"none\"", &[service]));
+    // To a port of the VIP that no service has.
+    let ask = || {
+        let mut flow = UdpFlow::open(&bed.client.ns, None, SocketAddr::new(vip, 9)).unwrap();
+        flow.ask(Duration::from_millis(200)).unwrap_err().to_string()
+    };
+    let unanswered = || number(&bed.balancer.status().0["drops"]["no-service"]);
+    eventually("nobody would answer, so it is dropped", || ask().contains("timed out") && unanswered() > 0);
+
+    bed.balancer.ns.add_address("lo", vip.into()).unwrap();
+    eventually("the host's kernel says that nothing is there", || ask().contains("refused"));
 }

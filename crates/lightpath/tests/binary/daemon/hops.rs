@@ -43,7 +43,8 @@ fn a_service_without_a_reachable_backend_drops_and_says_so() {
     let mut bed = Bed::one_armed(0);
     let vip = Family::V4.vip(10);
     let absent = "10.0.0.99".parse().unwrap();
-    bed.balancer.start_with(&file(bed.interfaces, "", &[Service::web("web", vip, &[absent])]));
+    let service = Service { more: "when_empty = \"drop\"", ..Service::web("web", vip, &[absent]) };
+    bed.balancer.start_with(&file(bed.interfaces, "", &[service]));
     assert!(bed.balancer.log().contains("no backend takes flows; packets are dropped"));
     assert!(!is_served(&bed.client.ns, vip));
     let status = bed.balancer.status();

@@ -1,0 +1,67 @@
+//! `[node]`.
+
+use super::Availability::Full;
+use super::Presence::{Default, Otherwise, Required};
+use super::{Key, Section, later};
+
+pub(in crate::config) const NODE: Section = Section {
+    header: "[node]",
+    meaning: "The host that forwards.",
+    keys: &[INTERFACES, XDP_MODE, ANNOUNCE, HASH_SEED, METRICS, TUNNEL_SOURCES, SNAT_ADDRESSES, SNAT_PORTS],
+};
+
+pub(in crate::config) const INTERFACES: Key = Key {
+    name: "interfaces",
+    allowed: "a list of interface names such as [\"eth0\"]",
+    presence: Required,
+    meaning: "The interfaces that packets to services and their replies arrive on; XDP is attached to each.",
+    availability: Full,
+};
+pub(in crate::config) const XDP_MODE: Key = Key {
+    name: "xdp_mode",
+    allowed: "\"auto\", \"native\" or \"generic\"",
+    presence: Default("\"auto\""),
+    meaning: "`native` runs in the driver or not at all, `generic` works with every driver and is several times \
+              slower, `auto` is native where the driver can.",
+    availability: Full,
+};
+pub(in crate::config) const ANNOUNCE: Key = Key {
+    name: "announce",
+    allowed: "\"address\" or \"none\"",
+    presence: Default("\"address\""),
+    meaning: "`address` makes each VIP a /32 or /128 address of this node and announces it by ARP or ND; `none` \
+              leaves it to you to route VIPs here.",
+    availability: Full,
+};
+pub(in crate::config) const HASH_SEED: Key = Key {
+    name: "hash_seed",
+    allowed: "a string that is not empty, the same on all nodes of a cluster",
+    presence: Default("\"lightpath\""),
+    meaning: "Seed of the hash that places flows; equal on all nodes of a cluster, and a secret if clients might aim \
+              their flows at one backend.",
+    availability: Full,
+};
+pub(in crate::config) const TUNNEL_SOURCES: Key = Key {
+    name: "tunnel_sources",
+    allowed: "a list of prefixes or addresses such as [\"10.64.0.0/16\", \"fd00:64::/64\"]",
+    presence: Otherwise("this node's address on the way to the backend"),
+    meaning: "Where the outer packets of `ipip` and `gue` come from: each flow uses one address out of all prefixes of the \
+              backend's family, so that backends' network cards spread them; only the last 64 bits of an IPv6 address \
+              vary. They need no addresses on this node, but backends must accept them.",
+    availability: Full,
+};
+pub(in crate::config) const SNAT_ADDRESSES: Key = Key {
+    name: "snat_addresses",
+    allowed: "a list of addresses or prefixes such as [\"10.0.0.5\", \"10.0.1.0/28\"], 1024 addresses in all",
+    presence: Otherwise("this node's address on the way to the backend"),
+    meaning: "Where packets of `fullnat` come from; backends' networks must route them to this node.",
+    availability: Full,
+};
+pub(in crate::config) const SNAT_PORTS: Key = Key {
+    name: "snat_ports",
+    allowed: "a range of ports from 1 to 65535 such as \"1024-32767\"",
+    presence: Otherwise("the larger part of 1024 to 65535 below or above `net.ipv4.ip_local_port_range`"),
+    meaning: "Which ports packets of `fullnat` come from; this node's own connections must not use them.",
+    availability: Full,
+};
+const METRICS: Key = later("metrics", "Address and port where Prometheus metrics are served.");

@@ -14,9 +14,9 @@ pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
         .map_err(|error| unanswered(instance, error))?;
     let reloaded: Reloaded = serde_json::from_str(&answer)?;
     if json {
-        print_line(&answer)?
+        print_line(&answer)?;
     } else {
-        print_line(&reloaded)?
+        print_line(&reloaded)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,7 +22,7 @@ pub(crate) use traffic::{Traffic, tcp_segments_sent};
 pub(crate) use wire::{Ip, Tap, Udp};
 
 /// How long anything may take that usually takes milliseconds; machines that run tests are busy, or emulated.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `holds`, and fails with what `claim` says when it does not come true.
 pub(crate) fn eventually(claim: &str, mut holds: impl FnMut() -> bool) {

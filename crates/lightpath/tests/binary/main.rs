@@ -12,6 +12,7 @@ mod decap;
 mod demo;
 mod devices;
 mod explain;
+mod scenes_empty;
 mod scenes_http;
 mod scenes_iperf;
 mod scenes_quic;

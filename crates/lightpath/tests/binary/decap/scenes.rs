@@ -39,15 +39,19 @@ fn tunnels() -> Vec<Tunnel> {
     tunnels
 }
 
-/// Has the balancer send each VIP's packets to the backend, over links that take them with their outer headers.
-fn balance(bed: &mut Bed, tunnels: &[Tunnel]) {
-    let backend = &bed.backends[0];
-    for host in [&bed.balancer.ns, &backend.ns] {
+/// Has the links between balancer and backend take an ordinary packet with its outer headers.
+fn widen(bed: &Bed) {
+    for host in [&bed.balancer.ns, &bed.backends[0].ns] {
         host.set_mtu("eth0", MTU).unwrap();
     }
     for port in ["to-balancer", "to-backend1", BRIDGE] {
         bed.switch.set_mtu(port, MTU).unwrap();
     }
+}
+
+/// Has the balancer send each VIP's packets to the backend.
+fn balance(bed: &mut Bed, tunnels: &[Tunnel]) {
+    let backend = &bed.backends[0];
     let mut services = Vec::new();
     for (number, Tunnel { vip, outer, gue }) in tunnels.iter().enumerate() {
         backend.accept_vip(*vip).unwrap();
@@ -79,6 +83,7 @@ fn is_served(bed: &Bed, vip: IpAddr) -> bool {
 fn clients_are_served_through_every_tunnel() {
     let mut bed = Bed::one_armed(1);
     let tunnels = tunnels();
+    widen(&bed);
     balance(&mut bed, &tunnels);
     let backend = &bed.backends[0];
     let _servers = (serve_pages(&backend.ns), serve_files(&backend.ns, &bed.scratch));
@@ -102,6 +107,28 @@ fn clients_are_served_through_every_tunnel() {
     assert_eq!((&report["drops"], &report["left"]), (&json!({}), &json!(0)), "{report}");
     before.is_back(&backend.ns);
     assert!(!is_served(&bed, tunnels[0].vip));
+}
+
+/// Links of one MTU: with the outer headers a client's full packets are too big, which the balancer tells it.
+#[test]
+fn a_client_finds_the_smaller_packet_that_fits_a_tunnel() {
+    let mut bed = Bed::one_armed(1);
+    let tunnels = tunnels();
+    balance(&mut bed, &tunnels);
+    let backend = &bed.backends[0];
+    let _server = serve_files(&backend.ns, &bed.scratch);
+    let content = write_file(&bed.scratch.join("local"));
+    let mut decap = Decap::new(&backend.ns, &bed.scratch);
+    decap.start(&["--from", "10.0.0.2", "--from", "2001:db8:0:1::2"]);
+    for tunnel @ Tunnel { vip, outer, gue } in &tunnels {
+        a_file_travels_both_ways(&bed, tunnel, &content);
+        let header = if *outer == Family::V4 { 20 } else { 40 } + if *gue { 8 } else { 0 };
+        let learned = ip(&bed.client.ns, &format!("route get {vip}"));
+        assert!(learned.contains(&format!("mtu {}", 1500 - header)), "{vip}: {learned}");
+    }
+    let status = bed.balancer.status().0;
+    assert!(number(&status["replies"]["too-big"]) >= tunnels.len() as u64, "{status}");
+    assert_eq!(status["replies"]["too-big"], status["drops"]["too-big"], "{status}");
 }
 
 /// Packets that the balancer has sent.

@@ -7,6 +7,7 @@ mod hints;
 mod report;
 mod words;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,8 +35,10 @@ pub(crate) async fn serve(options: &cli::Decap, instance: &Instance) -> Result<R
         bail!("another lightpath decap runs on {interface}; stop it first (SIGTERM)");
     }
     let listener = listen(&instance.socket, &instance.name)?;
+    // Before anything is attached: an end that comes early takes it off too.
+    let stop = stop()?;
     let ended = match End::start(options, instance) {
-        Ok(end) => end.serve(listener, options, instance).await,
+        Ok(end) => end.serve(listener, stop, options, instance).await,
         Err(error) => {
             // A first start that was refused leaves nothing behind; where a program ran before, it runs on.
             if instance.pins.linked_interfaces().is_ok_and(|linked| linked.is_empty()) {
@@ -48,6 +51,18 @@ pub(crate) async fn serve(options: &cli::Decap, instance: &Instance) -> Result<R
         warn!(socket = %instance.socket.display(), %error, "the socket stays");
     }
     ended
+}
+
+/// Catches SIGTERM and SIGINT from now on; what it gives is done with the first of them.
+fn stop() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// The end of the tunnels on one interface.
@@ -78,17 +93,16 @@ impl End {
     async fn serve(
         mut self,
         listener: UnixListener,
+        stop: impl Future<Output = ()>,
         options: &cli::Decap,
         instance: &Instance,
     ) -> Result<Report> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut stop = pin!(stop);
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                () = &mut stop => break,
                 // Whoever connects wants to know that somebody is here.
                 _ = listener.accept() => {}
                 _ = tick.tick() => self.look_after(instance),

@@ -26,6 +26,9 @@ pub struct Surroundings<'a> {
     pub hops: &'a Hops,
     /// Addresses of this node, whoever put them there; those that are no VIP do not matter.
     pub addresses: &'a BTreeSet<IpAddr>,
+    /// Whether the kernel may merge packets before the program sees them (GRO does, before generic XDP). Their length then says
+    /// nothing of the way that they fit, so none is too big.
+    pub merged: bool,
 }
 
 /// What the controller asks of a data plane.
@@ -205,7 +208,7 @@ impl Reconciler {
                 if condition == Condition::Up {
                     candidates.push(candidate(backend, number));
                 }
-                let entry = backend_entry(index, backend, way.ok());
+                let entry = backend_entry(index, backend, way.ok(), surroundings.merged);
                 image.backends.insert(number, BackendEntry { source, ..entry });
                 backends.push(BackendState { number, condition, slots: 0 });
                 numbers.push(number);
@@ -281,13 +284,18 @@ fn candidate(backend: &Backend, number: BackendNumber) -> Candidate {
     Candidate { key: maglev::identity(backend.address, backend.port), weight: backend.weight, number }
 }
 
-fn backend_entry(service: ServiceIndex, backend: &Backend, hop: Option<&hops::NextHop>) -> BackendEntry {
+fn backend_entry(
+    service: ServiceIndex,
+    backend: &Backend,
+    hop: Option<&hops::NextHop>,
+    merged: bool,
+) -> BackendEntry {
     let next_hop = hop.map_or_else(NextHop::default, |hop| NextHop {
         mac: hop.mac,
         source_mac: hop.source_mac,
         vlan: hop.vlan.unwrap_or(0),
         // No IP packet is larger, so an MTU beyond limits nothing either.
-        mtu: u16::try_from(hop.mtu).unwrap_or(u16::MAX),
+        mtu: if merged { 0 } else { u16::try_from(hop.mtu).unwrap_or(u16::MAX) },
         interface: hop.interface,
     });
     BackendEntry {

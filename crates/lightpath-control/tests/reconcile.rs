@@ -89,7 +89,7 @@ impl Node {
     }
 
     fn reconcile(&mut self) -> &Image {
-        let surroundings = Surroundings { hops: &self.hops, addresses: &self.addresses };
+        let surroundings = Surroundings { hops: &self.hops, addresses: &self.addresses, merged: false };
         self.reconciler.reconcile(surroundings, &mut self.dataplane).unwrap();
         &self.dataplane.0
     }

@@ -94,7 +94,7 @@ impl Bed {
                 config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address),
             );
             let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config))?);
-            let surroundings = Surroundings { hops: &hops, addresses: &BTreeSet::new() };
+            let surroundings = Surroundings { hops: &hops, addresses: &BTreeSet::new(), merged: false };
             Reconciler::new(config, &kernel.0.tables()).reconcile(surroundings, &mut kernel)?;
             balancers.insert(configuration, kernel);
         }

@@ -31,6 +31,11 @@ impl Interfaces {
         self.names.iter().map(String::as_str).zip(self.modes.iter().copied())
     }
 
+    /// Whether the program runs in the kernel's generic path anywhere.
+    pub(super) fn any_generic(&self) -> bool {
+        self.modes.contains(&Some(Mode::Generic))
+    }
+
     /// The names of the interfaces that are there.
     pub(super) fn present(&self) -> Vec<String> {
         self.modes().filter(|(_, mode)| mode.is_some()).map(|(name, _)| name.to_owned()).collect()

@@ -122,7 +122,7 @@ impl Daemon {
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
         let known = hops.borrow_and_update().clone();
         let own = addresses::all().await.context("cannot see the addresses of this host")?;
-        let surroundings = Surroundings { hops: &known, addresses: &own };
+        let surroundings = Surroundings { hops: &known, addresses: &own, merged: false };
         let mut filled = reconciler.reconcile(surroundings, &mut kernel);
         if let Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) = filled {
             info!(
@@ -135,6 +135,10 @@ impl Daemon {
         log_unresolved(&reconciler);
         host.prepare(reconciler.config())?;
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
+        if interfaces.any_generic() {
+            let surroundings = Surroundings { merged: true, ..surroundings };
+            reconciler.reconcile(surroundings, &mut kernel).context("cannot fill the tables")?;
+        }
         host.announce(reconciler.config(), &interfaces).await?;
         let own = addresses::all().await.context("cannot see the addresses of this host")?;
         let rates = Rates::new(kernel.0.counters()?);
@@ -191,7 +195,8 @@ impl Daemon {
     fn follow(&mut self, what: &str) {
         let hops = self.hops.borrow_and_update().clone();
         let before = conditions(&self.reconciler);
-        let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
+        let surroundings =
+            Surroundings { hops: &hops, addresses: &self.addresses, merged: self.interfaces.any_generic() };
         match self.reconciler.reconcile(surroundings, &mut self.kernel) {
             Ok(changes) => {
                 info!(backends = changes.backends, slots = changes.slots, "{what}");

@@ -50,7 +50,11 @@ impl Daemon {
             // As it was before; what could not be written then was not.
             self.targets.send_replace(addresses_of(self.reconciler.config()));
             let hops = self.hops.borrow().clone();
-            let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
+            let surroundings = Surroundings {
+                hops: &hops,
+                addresses: &self.addresses,
+                merged: self.interfaces.any_generic(),
+            };
             self.reconciler
                 .reconcile(surroundings, &mut self.kernel)
                 .context("the tables are not as they were")?;
@@ -83,7 +87,8 @@ impl Daemon {
             self.kernel = kernel;
         }
         let hops = self.hops.borrow_and_update().clone();
-        let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
+        let surroundings =
+            Surroundings { hops: &hops, addresses: &self.addresses, merged: self.interfaces.any_generic() };
         match next.reconcile(surroundings, &mut self.kernel) {
             Ok(_) => {}
             Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) => {
@@ -102,7 +107,8 @@ impl Daemon {
         let mut kernel = Kernel(Dataplane::open_fresh(&self.instance.pins, wanted)?);
         let mut afresh = Reconciler::new(next.wanted().clone(), &kernel.0.tables());
         let hops = self.hops.borrow_and_update().clone();
-        let surroundings = Surroundings { hops: &hops, addresses: &self.addresses };
+        let surroundings =
+            Surroundings { hops: &hops, addresses: &self.addresses, merged: self.interfaces.any_generic() };
         afresh.reconcile(surroundings, &mut kernel).context("cannot fill the tables")?;
         self.interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         self.kernel = kernel;

@@ -12,6 +12,10 @@ pub trait Counters {
     /// A packet was answered.
     fn replied(&self, kind: ReplyKind);
 
+    /// Whether this node may send one more ICMP error of its own now; if so, it is counted as sent. See
+    /// [`Budget`](crate::Budget).
+    fn permits_error(&self) -> bool;
+
     /// A packet ended here. The service is 0 when it is not known.
     fn dropped(&self, reason: Reason, service: ServiceIndex);
 }
@@ -20,7 +24,7 @@ pub trait Counters {
 #[inline(always)]
 pub fn account<C: Counters>(verdict: &Verdict<'_>, bytes: usize, counters: &C) {
     match verdict {
-        Verdict::Pass | Verdict::Defer => {}
+        Verdict::Pass | Verdict::Defer(_) => {}
         Verdict::Reply(reply) => {
             counters.replied(reply.kind);
             if let Some(reason) = reply.reason {

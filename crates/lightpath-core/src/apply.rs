@@ -18,14 +18,26 @@ pub fn apply<P: Packet>(
         Rewrite::None | Rewrite::Encapsulate(_) => {}
         Rewrite::Destination(_) | Rewrite::Source(_) => transport(frame, &new, packet)?,
     }
+    leave(forwarding, frame, &new, packet, features)
+}
+
+/// Gives a packet its new addresses, and the link header or tunnel by which it leaves.
+#[inline(always)]
+pub(crate) fn leave<P: Packet>(
+    forwarding: &Forwarding<'_>,
+    frame: &Frame,
+    new: &Endpoints,
+    packet: &mut P,
+    features: Features,
+) -> Result<(), OutOfBounds> {
     match &forwarding.egress {
-        Egress::Kernel => network(frame, &new, frame.ttl, packet),
+        Egress::Kernel => network(frame, new, frame.ttl, packet),
         Egress::Routed(hop) => {
-            network(frame, &new, frame.ttl.wrapping_sub(1), packet)?;
+            network(frame, new, frame.ttl.wrapping_sub(1), packet)?;
             link(frame, hop, packet, features)
         }
         Egress::Backend(hop) => {
-            network(frame, &new, frame.ttl.wrapping_sub(1), packet)?;
+            network(frame, new, frame.ttl.wrapping_sub(1), packet)?;
             match forwarding.rewrite {
                 Rewrite::Encapsulate(outer) => outer.store(frame, hop, packet),
                 _ => link(frame, hop, packet, features),
@@ -99,8 +111,9 @@ fn transport<P: Packet>(frame: &Frame, new: &Endpoints, packet: &mut P) -> Resul
     packet.store(frame.transport + udp::CHECKSUM, checksum.to_be_bytes())
 }
 
+/// How new addresses change a sum that the old ones are in.
 #[inline(always)]
-fn addresses(frame: &Frame, new: &Endpoints) -> Delta {
+pub(crate) fn addresses(frame: &Frame, new: &Endpoints) -> Delta {
     let delta = Delta::new()
         .replace64(frame.source.low, new.source.low)
         .replace64(frame.destination.low, new.destination.low);

@@ -1,5 +1,7 @@
 //! The Internet checksum (RFC 1071) and its incremental update (RFC 1624, equation 3).
 
+use lightpath_abi::Address;
+
 /// How rewritten fields change a checksum: the ones' complement sum of what went out, inverted, and what came in.
 ///
 /// Sums of 32-bit words are kept in 64 bits and folded at the end, which is equivalent (RFC 1071, section 2) and leaves
@@ -50,6 +52,21 @@ impl Delta {
     #[expect(clippy::cast_possible_truncation, reason = "each half is taken in turn")]
     pub const fn add64(self, new: u64) -> Self {
         self.add32((new >> 32) as u32).add32(new as u32)
+    }
+
+    /// Both changes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// An address comes in.
+    #[inline(always)]
+    #[must_use]
+    pub const fn add_address(self, new: Address) -> Self {
+        // Of an IPv4 address these are its 32 bits, and bits that `fold` makes nothing of.
+        self.add64(new.high).add64(new.low)
     }
 
     /// The checksum of all that came in, of a header or packet that had none before.

@@ -6,8 +6,8 @@ use crate::directory::{find, may_be_vip, may_reply, search};
 use crate::tunnel::outer;
 use crate::wire::TCP;
 use crate::{
-    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Passing, Reason, Reply, ReplyKind, Rewrite,
-    Route, RouteQuery, Routes, Sighting, Tables, Verdict, direct, quic,
+    Direction, Drop, Egress, FlowHash, Forwarding, Frame, Packet, Part, Passing, Reason, Reply, ReplyKind,
+    Rewrite, Route, RouteQuery, Routes, Sighting, Tables, Verdict, direct, quic,
 };
 
 /// What becomes of a well-formed packet. Of the packet itself only what few services look at is read.
@@ -34,7 +34,7 @@ pub fn decide<'a, P: Packet, T: Tables, R: Routes>(
         {
             return to_client(frame, reply, routes);
         }
-        if may_reply(tables, frame.destination) {
+        if frame.part != Part::Quoted && may_reply(tables, frame.destination) {
             tables.notice(&Passing::new(frame, tables));
         }
     }
@@ -43,7 +43,7 @@ pub fn decide<'a, P: Packet, T: Tables, R: Routes>(
 
 /// Whether an address is a VIP that this node's kernel has not, and would send on to a router, who would send it back.
 #[inline(always)]
-fn is_nobodys_port<T: Tables>(address: Address, tables: &T) -> bool {
+pub(crate) fn is_nobodys_port<T: Tables>(address: Address, tables: &T) -> bool {
     find(tables, address, Tag::VIP).is_some_and(|vip| vip.local == 0)
 }
 

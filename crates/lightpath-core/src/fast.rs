@@ -1,13 +1,13 @@
-//! The fast path: whole TCP and UDP packets that go on, and packets for nobody. What it defers is looked at anew by the slow path.
+//! The fast path: whole TCP and UDP packets that go on, and packets for nobody. What it defers is looked at anew by another stage.
 
 use lightpath_abi::{Features, Tag};
 
 use crate::directory::{find, may_be_vip, may_reply};
 use crate::parse::{Link, addresses};
-use crate::wire::icmp;
+use crate::wire::icmp::may_be_error;
 use crate::{
-    Counters, Drop, Forwarding, Frame, OutOfBounds, Packet, Reason, Reject, Routes, Tables, Verdict, account,
-    apply, decide, parse,
+    Counters, Drop, Forwarding, Frame, OutOfBounds, Packet, Reason, Reject, Routes, Stage, Tables, Verdict,
+    account, apply, decide, parse,
 };
 
 /// Takes a packet through the fast path: what became of it is in the packet, and in the verdict that `finish` is called with.
@@ -51,7 +51,7 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
     };
     match decide(&frame, packet, tables, routes) {
         Verdict::Forward(forwarding) => send(forwarding, &frame, packet, tables, finish),
-        Verdict::Reply(_) => finish(Verdict::Defer),
+        Verdict::Reply(_) => finish(Verdict::Defer(Stage::Slow)),
         verdict => end(verdict, packet.len(), tables, finish),
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn send<'a, P: Packet, T: Tables + Counters, O>(
 
 /// What becomes of a packet that is no whole TCP or UDP packet: only a VIP's are ours to drop.
 #[inline(always)]
-fn decide_rejected<P: Packet, T: Tables>(
+pub(crate) fn decide_rejected<P: Packet, T: Tables>(
     reject: Reject,
     link: Link,
     packet: &P,
@@ -106,10 +106,10 @@ fn decide_rejected<P: Packet, T: Tables>(
             Verdict::Drop(Drop { reason, service: 0 })
         }
         Reject::Fragment if to_vip || features.has(Features::NAT) && may_reply(tables, source) => {
-            Verdict::Defer
+            Verdict::Defer(Stage::Slow)
         }
-        Reject::Icmp if to_vip || features.has(Features::NAT) && icmp::is_error(packet, link) => {
-            Verdict::Defer
+        Reject::Icmp if to_vip || features.has(Features::NAT) && may_be_error(packet, link) => {
+            Verdict::Defer(Stage::Icmp)
         }
         _ => Verdict::Pass,
     }

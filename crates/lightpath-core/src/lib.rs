@@ -15,6 +15,7 @@
 #![no_std]
 
 mod account;
+mod answer;
 mod apply;
 mod checksum;
 mod decap;
@@ -26,11 +27,14 @@ mod fragments;
 mod hash;
 #[cfg(feature = "host")]
 pub mod host;
+mod icmp;
+mod limit;
 mod moving;
 mod packet;
 mod parse;
 mod places;
 mod quic;
+mod quote;
 mod reason;
 mod slow;
 mod tables;
@@ -46,15 +50,17 @@ pub use decide::{Placement, decide, placement};
 pub use direct::{Passing, is_noticed, notice};
 pub use fast::fast_path;
 pub use hash::{FlowHash, HashKey};
+pub use icmp::icmp_path;
+pub use limit::{Budget, ERRORS_PER_SECOND};
 pub use moving::{Sighting, change, follow};
 pub use packet::{OutOfBounds, Packet, SlicePacket};
-pub use parse::{Frame, Part, Reject, parse, parse_part};
+pub use parse::{Frame, Part, Reject, parse, parse_any};
 pub use quic::{server_id, server_id_line};
 pub use reason::Reason;
 pub use slow::slow_path;
 pub use tables::{Parameters, Route, RouteQuery, Routes, Tables};
 pub use verdict::{
-    Direction, Drop, Egress, Endpoints, Forwarding, Outer, Reply, ReplyKind, Rewrite, Verdict,
+    Direction, Drop, Egress, Endpoints, Forwarding, Outer, Reply, ReplyKind, Rewrite, Stage, Verdict,
 };
 
 /// Takes a packet through the whole path: what became of it is in the packet and in the verdict.
@@ -65,7 +71,8 @@ pub fn forward<'a, P: Packet, T: Tables + Counters, R: Routes>(
     routes: &R,
 ) -> Verdict<'a> {
     match fast_path(packet, tables, routes, &|verdict| verdict) {
-        Verdict::Defer => slow_path(packet, tables, routes, &|verdict| verdict),
+        Verdict::Defer(Stage::Slow) => slow_path(packet, tables, routes, &|verdict| verdict),
+        Verdict::Defer(Stage::Icmp) => icmp_path(packet, tables, routes, &|verdict| verdict),
         verdict => verdict,
     }
 }

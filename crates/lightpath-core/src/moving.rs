@@ -8,7 +8,7 @@ use lightpath_abi::{BackendNumber, Entry, Flow, FlowTable, IDLE_TIMEOUT, Service
 
 use crate::places::best_place;
 use crate::wire::TCP;
-use crate::{Frame, Placement, Tables};
+use crate::{Frame, Part, Placement, Tables};
 
 /// How far the first packet after a SYN may continue its sequence number: more than any initial window, and so little that a
 /// forged SYN meets a flow's own numbers by chance once in 65,536 times.
@@ -49,6 +49,8 @@ pub struct Sighting {
     /// TCP: whether it opens a connection.
     syn: bool,
     tcp: bool,
+    /// Whether it is asked where the flow is, and nothing else: what an ICMP error says of a flow is no sign of its life.
+    asked: bool,
     slot: Slot,
     /// The slot's index in the array of all slots.
     index: u32,
@@ -66,6 +68,7 @@ impl Sighting {
             sequence: frame.sequence,
             syn: frame.syn,
             tcp,
+            asked: frame.part == Part::Quoted,
             slot,
             index: placement.index,
             service: service.service,
@@ -78,38 +81,43 @@ impl Sighting {
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "entries keep the lowest bits of the time")]
 pub fn follow<T: Tables>(packet: &Sighting, tables: &T) -> BackendNumber {
-    let Sighting { key, sequence, syn, tcp, slot, index, service, moved } = *packet;
+    let slot = packet.slot;
     let now = tables.now();
-    let moving = Moving { key, now: now as u16, service, tables };
+    let moving = Moving { packet, now: now as u16, tables };
     if let Some((place, flow)) = moving.recall(FlowTable::Established) {
-        if flow.seen != moving.now {
+        if flow.seen != moving.now && !packet.asked {
             tables.remember(FlowTable::Established, place, Flow { seen: moving.now, ..flow });
         }
         return flow.backend;
     }
     let fallback = if moving.serves(slot.previous) { slot.previous } else { slot.current };
-    let begun = if tcp { moving.recall(FlowTable::HalfOpen) } else { None };
+    let begun = if packet.tcp { moving.recall(FlowTable::HalfOpen) } else { None };
     let backend = match begun {
-        _ if !tcp => {
-            if now.wrapping_sub(moved) < UDP_LEARN {
+        _ if !packet.tcp => {
+            if now.wrapping_sub(packet.moved) < UDP_LEARN {
                 fallback
             } else {
                 slot.current
             }
         }
         // A SYN sent again goes where the first one went, be the slot another's by now.
-        Some((_, flow)) if syn && flow.detail == sequence => return flow.backend,
-        _ if syn => {
+        Some((_, flow)) if packet.syn && flow.detail == packet.sequence => return flow.backend,
+        _ if packet.syn => {
             // A flow that could not be remembered goes where unknown flows go, and so needs no memory.
-            let flow = Flow { key, detail: sequence, backend: slot.current, seen: moving.now };
+            let flow =
+                Flow { key: packet.key, detail: packet.sequence, backend: slot.current, seen: moving.now };
             return if moving.half_open(flow) { slot.current } else { fallback };
         }
-        Some((_, flow)) if continues(flow.detail, sequence) => flow.backend,
+        Some((_, flow)) if packet.asked || continues(flow.detail, packet.sequence) => flow.backend,
         _ => fallback,
     };
+    if packet.asked {
+        return backend;
+    }
     // A UDP flow is taken for an old one only for a while: later it would not find its way without its entry.
-    let finds_its_way = tcp && backend == fallback;
-    moving.establish(Flow::established(key, index, finds_its_way, backend, moving.now), backend != fallback);
+    let finds_its_way = packet.tcp && backend == fallback;
+    let flow = Flow::established(packet.key, packet.index, finds_its_way, backend, moving.now);
+    moving.establish(flow, backend != fallback);
     backend
 }
 
@@ -122,9 +130,8 @@ const fn continues(syn: u32, sequence: u32) -> bool {
 
 /// What is known of a packet's flow.
 struct Moving<'a, T> {
-    key: u64,
+    packet: &'a Sighting,
     now: u16,
-    service: ServiceIndex,
     tables: &'a T,
 }
 
@@ -132,7 +139,7 @@ impl<T: Tables> Moving<'_, T> {
     #[inline(always)]
     fn serves(&self, number: BackendNumber) -> bool {
         match self.tables.backend(number) {
-            Some(backend) => backend.service == self.service && backend.serving != 0,
+            Some(backend) => backend.service == self.packet.service && backend.serving != 0,
             None => false,
         }
     }
@@ -145,13 +152,9 @@ impl<T: Tables> Moving<'_, T> {
     /// Where the flow is remembered, and as what.
     #[inline(always)]
     fn recall(&self, table: FlowTable) -> Option<(u32, Flow)> {
-        let place =
-            best_place(
-                self.tables,
-                table,
-                self.key,
-                |flow| if flow.key == self.key { Some(0) } else { None },
-            )?;
+        let place = best_place(self.tables, table, self.packet.key, |flow| {
+            if flow.key == self.packet.key { Some(0) } else { None }
+        })?;
         let flow = self.tables.flow(table, place)?;
         if self.is_fresh(&flow) && self.serves(flow.backend) { Some((place, flow)) } else { None }
     }
@@ -163,8 +166,8 @@ impl<T: Tables> Moving<'_, T> {
         if self.room(true).is_none() {
             return false;
         }
-        let place = best_place(self.tables, FlowTable::HalfOpen, self.key, |there| match there {
-            _ if there.key == self.key => Some(0),
+        let place = best_place(self.tables, FlowTable::HalfOpen, self.packet.key, |there| match there {
+            _ if there.key == self.packet.key => Some(0),
             _ if there.key == 0 => Some(1),
             _ if !self.is_fresh(there) => Some(2),
             _ if self.now.wrapping_sub(there.seen) > 1 => Some(3),
@@ -188,8 +191,8 @@ impl<T: Tables> Moving<'_, T> {
     /// take the place of one that does not: that one finds its way without being remembered.
     #[inline(always)]
     fn room(&self, special: bool) -> Option<u32> {
-        best_place(self.tables, FlowTable::Established, self.key, |there| match there {
-            _ if there.key == self.key => Some(0),
+        best_place(self.tables, FlowTable::Established, self.packet.key, |there| match there {
+            _ if there.key == self.packet.key => Some(0),
             _ if !self.is_fresh(there) => Some(1),
             _ if special && there.finds_its_way() => Some(2),
             _ => None,

@@ -4,19 +4,19 @@ use core::hint::black_box;
 
 use lightpath_abi::{Address, Features};
 
-use crate::wire::{ICMP, ICMPV6, TCP, UDP, ethernet, ipv4, ipv6, tcp, udp};
+use crate::wire::{ICMP, ICMPV6, TCP, UDP, ethernet, icmp, ipv4, ipv6, tcp, udp};
 use crate::{OutOfBounds, Packet, Reason};
 
 /// IPv6 extension headers walked before the packet is given up. RFC 8200, 4.1 lists four that can precede a transport header
 /// in a sensible packet.
 const MAX_EXTENSION_HEADERS: usize = 6;
 
-/// A TCP or UDP packet over IPv4 or IPv6 whose lengths agree with each other.
+/// A packet of TCP or UDP, or in the slow path of ICMP, over IPv4 or IPv6, whose lengths agree with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Offset of the IP header.
     pub network: usize,
-    /// Offset of the TCP or UDP header.
+    /// Offset of the TCP, UDP or ICMP header.
     pub transport: usize,
     /// Whether the packet is IPv4.
     pub v4: bool,
@@ -24,15 +24,15 @@ pub struct Frame {
     pub source: Address,
     /// Destination address.
     pub destination: Address,
-    /// Source port.
+    /// Source port; 0 in ICMP.
     pub source_port: u16,
-    /// Destination port.
+    /// Destination port; 0 in ICMP.
     pub destination_port: u16,
-    /// IP protocol number of the transport: TCP or UDP.
+    /// IP protocol number of the transport.
     pub protocol: u8,
     /// TCP: whether this packet opens a connection: SYN without ACK.
     pub syn: bool,
-    /// TCP: sequence number; 0 in UDP.
+    /// TCP: sequence number; else 0.
     pub sequence: u32,
     /// Which part of its datagram it is. A later one has no transport header: its ports are those of the first, once they
     /// are known, and the transport's other fields are 0.
@@ -49,7 +49,7 @@ pub struct Frame {
     pub length: u16,
     /// Checksum of the IPv4 header; 0 in IPv6, which has none.
     pub network_checksum: u16,
-    /// Checksum of the TCP or UDP header.
+    /// Checksum of the TCP, UDP or ICMP header.
     pub transport_checksum: u16,
 }
 
@@ -73,6 +73,8 @@ pub enum Part {
     First,
     /// Another fragment.
     Later,
+    /// Not a packet of its own: an ICMP error quotes one that went the other way, and this is how the flow goes.
+    Quoted,
 }
 
 /// A packet without a [`Frame`].
@@ -80,9 +82,9 @@ pub enum Part {
 pub enum Reject {
     /// Nothing Lightpath balances: another protocol, or too short to say.
     Foreign,
-    /// ICMP or ICMPv6.
+    /// ICMP or ICMPv6, which [`parse_any`] makes a frame of.
     Icmp,
-    /// A part of a datagram, which [`parse_part`] makes a frame of.
+    /// A part of a datagram, of which [`parse_any`] makes a frame too.
     Fragment,
     /// It cannot be forwarded, for this reason; whether that matters depends on whose packet it is.
     Malformed(Reason),
@@ -103,7 +105,7 @@ impl From<OutOfBounds> for Reject {
     }
 }
 
-/// Finds and checks the headers of a packet that is no fragment.
+/// Finds and checks the headers of a whole TCP or UDP packet.
 #[inline(always)]
 pub fn parse<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject> {
     match link(packet, features) {
@@ -113,9 +115,9 @@ pub fn parse<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject>
     }
 }
 
-/// Finds and checks the headers of a packet, be it a fragment.
+/// Finds and checks the headers of a packet, be it a fragment or ICMP.
 #[inline(always)]
-pub fn parse_part<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject> {
+pub fn parse_any<P: Packet>(packet: &P, features: Features) -> Result<Frame, Reject> {
     match link(packet, features) {
         Link::Ipv4(offset) => ipv4::<true, P>(packet, offset),
         Link::Ipv6(offset) => ipv6::<true, P>(packet, offset),
@@ -170,7 +172,7 @@ fn network<P: Packet>(packet: &P, features: Features) -> Result<(u16, usize), Ou
             offset += ethernet::TAG_LENGTH;
         }
         // The verifier would walk everything that follows once for each number of tags.
-        offset = black_box(offset);
+        offset = packet.forget(black_box(offset));
     }
     Ok((ether_type, offset))
 }
@@ -193,9 +195,9 @@ struct Internet {
     dont_fragment: bool,
 }
 
-/// `FRAGMENTS` says whether fragments are taken too.
+/// `SLOW` says whether fragments and ICMP are taken too, as the slow path does.
 #[inline(always)]
-pub(crate) fn ipv4<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
+pub(crate) fn ipv4<const SLOW: bool, P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
     let header = ipv4::Header::load(packet, offset)?;
     let header_length = header.header_length();
     let length = header.total_length();
@@ -207,12 +209,13 @@ pub(crate) fn ipv4<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) 
     }
     match header.protocol() {
         TCP | UDP => {}
+        ICMP if SLOW => {}
         ICMP => return Err(Reject::Icmp),
         _ => return Err(Reject::Foreign),
     }
     let part = match (header.is_fragment(), header.fragment_offset()) {
         (false, _) => Part::Whole,
-        _ if !FRAGMENTS => return Err(Reject::Fragment),
+        _ if !SLOW => return Err(Reject::Fragment),
         (true, 0) => Part::First,
         (true, _) => Part::Later,
     };
@@ -232,12 +235,12 @@ pub(crate) fn ipv4<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) 
         identification: u32::from(header.identification()),
         dont_fragment: header.dont_fragment(),
     };
-    transport(packet, &internet)
+    transport::<SLOW, P>(packet, &internet)
 }
 
-/// `FRAGMENTS` says whether fragments are taken too.
+/// `SLOW` says whether fragments and ICMP are taken too, as the slow path does.
 #[inline(always)]
-pub(crate) fn ipv6<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
+pub(crate) fn ipv6<const SLOW: bool, P: Packet>(packet: &P, offset: usize) -> Result<Frame, Reject> {
     let header = ipv6::Header::load(packet, offset)?;
     if header.source().is_v4() || header.destination().is_v4() {
         // IPv4-mapped addresses do not travel (RFC 4291, 2.5.5.2), and here they would be taken for IPv4.
@@ -254,7 +257,9 @@ pub(crate) fn ipv6<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) 
         return Err(Reason::IpLength.into());
     }
     let Extensions { protocol, skipped, part, identification } =
-        extensions::<FRAGMENTS, P>(packet, offset + ipv6::LENGTH, header.next_header())?;
+        extensions::<SLOW, P>(packet, offset + ipv6::LENGTH, header.next_header())?;
+    // The verifier would walk what follows once for each row of headers that comes to a length.
+    let skipped = if SLOW { packet.forget(skipped) } else { skipped };
     if ipv6::LENGTH + skipped > length {
         return Err(Reason::IpLength.into());
     }
@@ -274,22 +279,22 @@ pub(crate) fn ipv6<const FRAGMENTS: bool, P: Packet>(packet: &P, offset: usize) 
         identification,
         dont_fragment: true,
     };
-    transport(packet, &internet)
+    transport::<SLOW, P>(packet, &internet)
 }
 
 /// What the extension headers of a packet say.
-struct Extensions {
+pub(crate) struct Extensions {
     /// The transport protocol.
-    protocol: u8,
+    pub(crate) protocol: u8,
     /// Bytes before its header.
-    skipped: usize,
-    part: Part,
+    pub(crate) skipped: usize,
+    pub(crate) part: Part,
     identification: u32,
 }
 
 /// Walks extension headers from `offset` on.
 #[inline(always)]
-fn extensions<const FRAGMENTS: bool, P: Packet>(
+pub(crate) fn extensions<const SLOW: bool, P: Packet>(
     packet: &P,
     offset: usize,
     first: u8,
@@ -300,6 +305,7 @@ fn extensions<const FRAGMENTS: bool, P: Packet>(
     for _ in 0..=MAX_EXTENSION_HEADERS {
         match next {
             TCP | UDP => return Ok(Extensions { protocol: next, skipped, part, identification }),
+            ICMPV6 if SLOW => return Ok(Extensions { protocol: next, skipped, part, identification }),
             ICMPV6 => return Err(Reject::Icmp),
             ipv6::HOP_BY_HOP | ipv6::DESTINATION_OPTIONS => {}
             ipv6::ROUTING => {
@@ -307,7 +313,7 @@ fn extensions<const FRAGMENTS: bool, P: Packet>(
                     return Err(Reason::ExtensionHeader.into());
                 }
             }
-            ipv6::FRAGMENT if !FRAGMENTS => return Err(Reject::Fragment),
+            ipv6::FRAGMENT if !SLOW => return Err(Reject::Fragment),
             ipv6::FRAGMENT => {
                 let header = ipv6::Fragment::load(packet, offset + skipped).map_err(cut_short)?;
                 next = header.next_header();
@@ -317,7 +323,9 @@ fn extensions<const FRAGMENTS: bool, P: Packet>(
                     // What comes next is in the middle of the datagram, not a header.
                     let protocol = next;
                     return match protocol {
-                        TCP | UDP => Ok(Extensions { protocol, skipped, part: Part::Later, identification }),
+                        TCP | UDP | ICMPV6 => {
+                            Ok(Extensions { protocol, skipped, part: Part::Later, identification })
+                        }
                         _ => Err(Reason::ExtensionHeader.into()),
                     };
                 }
@@ -336,7 +344,7 @@ fn extensions<const FRAGMENTS: bool, P: Packet>(
 }
 
 #[inline(always)]
-fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject> {
+fn transport<const SLOW: bool, P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject> {
     let cut_short = |OutOfBounds| Reject::Malformed(Reason::TransportHeader);
     if internet.part == Part::Later {
         return Ok(frame(internet, &Transport::default()));
@@ -349,6 +357,10 @@ fn transport<P: Packet>(packet: &P, internet: &Internet) -> Result<Frame, Reject
         }
         ports = (header.source_port(), header.destination_port());
         (header.header_length(), header.opens(), header.sequence(), header.checksum())
+    } else if SLOW && internet.protocol != UDP {
+        let header = icmp::Header::load(packet, internet.payload).map_err(cut_short)?;
+        ports = (0, 0);
+        (icmp::LENGTH, false, 0, header.checksum())
     } else {
         let header = udp::Header::load(packet, internet.payload).map_err(cut_short)?;
         let length = header.length() as usize;

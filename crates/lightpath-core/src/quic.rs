@@ -18,7 +18,8 @@ pub(crate) fn backend<P: Packet, T: Tables>(
     service: &Entry,
     tables: &T,
 ) -> Option<BackendNumber> {
-    if frame.part == Part::Later {
+    // What is quoted went the other way, to a connection ID of the client's choice.
+    if matches!(frame.part, Part::Later | Part::Quoted) {
         return None;
     }
     let header = Header::load(packet, frame.transport + udp::LENGTH).ok()?;

@@ -1,12 +1,15 @@
-//! The slow path: fragments, ICMP, and answers to packets that do not go on.
+//! The slow path: fragments, and answers to packets that do not go on.
 //!
 //! In the kernel it is a program of its own, which the fast path calls and which starts over: what is rare costs what is not rare
 //! neither time nor registers, and the verifier walks each by itself.
 
-use crate::fast::{end, send};
+use crate::answer::answer;
+use crate::fast::{decide_rejected, end, send};
 use crate::parse::Link;
+use crate::wire::{TCP, UDP};
 use crate::{
-    Counters, Drop, Frame, Packet, Part, Reason, Reject, Routes, Tables, Verdict, decide, fragments, parse,
+    Counters, Drop, Frame, Packet, Part, Reason, Reject, Routes, Tables, Verdict, decide, fragments, icmp,
+    parse,
 };
 
 /// Takes a packet that the fast path deferred through the slow path: what became of it is in the packet, and in the verdict that
@@ -18,13 +21,13 @@ pub fn slow_path<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
     routes: &R,
     finish: &impl Fn(Verdict<'a>) -> O,
 ) -> O {
-    let features = tables.parameters().features;
-    match parse::link(packet, features) {
+    let link = parse::link(packet, tables.parameters().features);
+    match link {
         Link::Ipv4(offset) => {
-            carry_on(parse::ipv4::<true, P>(packet, offset), packet, tables, routes, finish)
+            carry_on(parse::ipv4::<true, P>(packet, offset), link, packet, tables, routes, finish)
         }
         Link::Ipv6(offset) => {
-            carry_on(parse::ipv6::<true, P>(packet, offset), packet, tables, routes, finish)
+            carry_on(parse::ipv6::<true, P>(packet, offset), link, packet, tables, routes, finish)
         }
         Link::Foreign => finish(Verdict::Pass),
     }
@@ -33,14 +36,19 @@ pub fn slow_path<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
 #[inline(always)]
 fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
     parsed: Result<Frame, Reject>,
+    link: Link,
     packet: &mut P,
     tables: &'a T,
     routes: &R,
     finish: &impl Fn(Verdict<'a>) -> O,
 ) -> O {
     match parsed {
-        Ok(mut frame) => datagram(&mut frame, packet, tables, routes, finish),
-        Err(_) => finish(Verdict::Pass),
+        Ok(mut frame) if matches!(frame.protocol, TCP | UDP) => {
+            datagram(&mut frame, packet, tables, routes, finish)
+        }
+        Ok(frame) => icmp::fragment(&frame, packet, tables, finish),
+        // A fragment: the fast path has seen to everything else.
+        Err(reject) => end(decide_rejected(reject, link, packet, tables), packet.len(), tables, finish),
     }
 }
 
@@ -64,6 +72,7 @@ fn datagram<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
             }
             send(forwarding, frame, packet, tables, finish)
         }
+        Verdict::Reply(reply) => answer(reply, frame, packet, tables, finish),
         verdict => end(verdict, packet.len(), tables, finish),
     }
 }

@@ -14,8 +14,23 @@ pub enum Verdict<'a> {
     Forward(Forwarding<'a>),
     /// It ends here and becomes an answer to whoever sent it.
     Reply(Reply),
-    /// For the [slow path](crate::slow_path) to decide, which starts over; the packet is as it came.
-    Defer,
+    /// For another stage to decide, which starts over; the packet is as it came.
+    Defer(Stage),
+}
+
+/// What the fast path leaves to others, each a program of its own in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Stage {
+    /// The [slow path](crate::slow_path): fragments, and answers to packets that do not go on.
+    Slow = 0,
+    /// The [ICMP path](crate::icmp_path).
+    Icmp = 1,
+}
+
+impl Stage {
+    /// Every stage, in the order of its number.
+    pub const ALL: [Self; 2] = [Self::Slow, Self::Icmp];
 }
 
 /// A packet that ends here.

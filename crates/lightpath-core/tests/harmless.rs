@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use lightpath_abi::Features;
 use lightpath_core::host::{Buffer, HostTables};
-use lightpath_core::wire::{UDP, ethernet};
-use lightpath_core::{Forwarding, Frame, Part, Rewrite, SlicePacket, Verdict, decide, parse, parse_part};
+use lightpath_core::wire::{TCP, UDP, ethernet};
+use lightpath_core::{
+    Forwarding, Frame, Part, ReplyKind, Rewrite, SlicePacket, Verdict, decide, parse, parse_any,
+};
 use lightpath_testkit::cases::{contents, run_on_host};
 use lightpath_testkit::node::Node;
 use lightpath_testkit::packet::tcp;
@@ -98,18 +100,36 @@ fn does_no_harm(packet: &[u8], node: &Node, tables: &HostTables) {
         }
         Verdict::Forward(_) => (1, 0),
         Verdict::Reply(reply) => (0, u64::from(reply.reason.is_some())),
-        Verdict::Defer => panic!("the slow path decides"),
+        Verdict::Defer(_) => panic!("the slow path decides"),
     };
     assert_eq!((forwarded, dropped), expected);
-    if let Verdict::Forward(forwarding) = verdict {
-        assert_only_rewritten(packet, &sent, &forwarding);
-    } else {
-        assert_packets_equal("not forwarded", packet, &sent);
+    let replied: u64 = counted.replies.iter().sum();
+    assert_eq!(replied, u64::from(matches!(verdict, Verdict::Reply(_))));
+    match verdict {
+        Verdict::Forward(forwarding) => assert_only_rewritten(packet, &sent, &forwarding),
+        Verdict::Reply(reply) => assert_answers(packet, &sent, reply.kind),
+        _ => assert_packets_equal("not forwarded", packet, &sent),
     }
 }
 
+/// An answer goes back to who asked for it, in the name of whom was asked, and can be believed.
+fn assert_answers(packet: &[u8], sent: &[u8], kind: ReplyKind) {
+    let parsed = |bytes: &[u8]| parse_any(&SlicePacket(&mut bytes.to_vec()), Features::ALL).unwrap();
+    let (asked, answer) = (parsed(packet), parsed(sent));
+    assert_eq!((answer.source, answer.destination), (asked.destination, asked.source));
+    assert_eq!([&sent[..6], &sent[6..12]], [&packet[6..12], &packet[..6]]);
+    assert_eq!(sent[12..asked.network], packet[12..asked.network], "tags");
+    assert_eq!((answer.network, answer.ttl, answer.part), (asked.network, 64, Part::Whole));
+    // An echo carries what it carried, wrong or right.
+    if kind != ReplyKind::Echo || checksums_are_right(packet).is_ok() {
+        assert_eq!(checksums_are_right(sent), Ok(()), "{}\n{}", describe(packet), describe(sent));
+    }
+    let longest = if asked.v4 { 576 } else { 1280 };
+    assert!(kind == ReplyKind::Echo || answer.length <= longest, "{}", answer.length);
+}
+
 fn assert_only_rewritten(packet: &[u8], sent: &[u8], forwarding: &Forwarding) {
-    let frame = parse_part(&SlicePacket(&mut packet.to_vec()), Features::ALL).unwrap();
+    let frame = parse_any(&SlicePacket(&mut packet.to_vec()), Features::ALL).unwrap();
     // From the IP header on, without the outer one.
     let outer = match forwarding.rewrite {
         Rewrite::Encapsulate(outer) => usize::from(outer.length()),
@@ -124,6 +144,14 @@ fn assert_only_rewritten(packet: &[u8], sent: &[u8], forwarding: &Forwarding) {
     let of_ipv6 = |at| (7..40).contains(&at);
     let of_network = |at| if frame.v4 { of_ipv4(at) } else { of_ipv6(at) };
     let translated = matches!(forwarding.rewrite, Rewrite::Destination(_) | Rewrite::Source(_));
+    let is_icmp = !matches!(frame.protocol, TCP | UDP);
+    let of_message = |at: usize| {
+        // Its checksum, and what it quotes: addresses and their checksum, ports and their checksum.
+        let quote = transport + 8;
+        let inside = |at: usize| if frame.v4 { of_ipv4(at) && at != 8 } else { of_ipv6(at) && at != 7 };
+        at.checked_sub(transport).is_some_and(|at| at == 2 || at == 3)
+            || at.checked_sub(quote).is_some_and(|at| inside(at) || at >= if frame.v4 { 20 } else { 40 })
+    };
     let of_transport = |at| {
         translated
             && frame.part != Part::Later
@@ -131,7 +159,8 @@ fn assert_only_rewritten(packet: &[u8], sent: &[u8], forwarding: &Forwarding) {
     };
     assert_eq!(before.len(), after.len());
     for (at, (before, after)) in before.iter().zip(after).enumerate() {
-        let allowed = of_network(at) || of_transport(at);
+        let of_payload = if is_icmp { translated && of_message(at) } else { of_transport(at) };
+        let allowed = of_network(at) || of_payload;
         assert!(before == after || allowed, "byte {at}: {before:#04x} is {after:#04x}\n{}", describe(packet));
     }
     if checksums_are_right(packet).is_ok() {
@@ -145,12 +174,14 @@ fn generated_packets_take_every_way() {
     let node = Node::default();
     let tables = contents(&node).host_tables();
     let mut passed = 0;
-    for packet in Packets::new(1).take(5000) {
+    for packet in Packets::new(1).take(7000) {
         let (verdict, _) = run_on_host(&packet, &node, &tables);
         passed += usize::from(verdict == Verdict::Pass);
     }
     let counted = tables.counted();
     let replies: u64 = counted.backends.values().map(|backend| backend.reply_packets).sum();
+    let answered = counted.replies.map(|count| count > 0);
+    assert_eq!(answered, [true; ReplyKind::NAMES.len()], "{counted:?}");
     assert!(passed > 500 && replies > 100, "{passed} passed, {replies} replies");
     assert!(counted.backends.len() >= 20, "{counted:?}");
 }

@@ -1,14 +1,21 @@
 //! The compiled BPF programs, part of this binary.
 
 use aya::include_bytes_aligned;
+use lightpath_core::Stage;
 
 /// The ELF object with the packet path.
 pub(crate) static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-ebpf.o"));
 
 /// Name of the load balancer in [`OBJECT`].
 pub(crate) const BALANCER: &str = "lightpath";
-/// Name of the slow path that it goes on to, in [`OBJECT`].
-pub(crate) const SLOW_PATH: &str = "lightpath_slow";
+/// Name in [`OBJECT`] of a stage that it goes on to.
+pub(crate) const fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Slow => "lightpath_slow",
+        Stage::Icmp => "lightpath_icmp",
+    }
+}
+
 /// Name of the map by which it does.
 pub(crate) const STAGES: &str = "STAGES";
 /// Name of the program that hands every packet to the kernel, in [`OBJECT`].

@@ -7,11 +7,11 @@ use aya::maps::ProgramArray;
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use aya_obj::programs::XdpAttachType;
-use lightpath_core::Parameters;
 use lightpath_core::host::HostTables;
+use lightpath_core::{Parameters, Stage};
 
 use crate::maps::{self, Maps};
-use crate::object::{BALANCER, OBJECT, SLOW_PATH, STAGES};
+use crate::object::{BALANCER, OBJECT, STAGES, stage};
 use crate::pins::{Generation, Pins};
 use crate::{Changes, Counters, Error, Motion, Spec, Tables};
 
@@ -164,7 +164,10 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<(), Error> {
     loaded(&mut object, BALANCER)?;
     let stages = object.take_map(STAGES).ok_or(Error::Missing { name: STAGES })?;
     let mut stages = ProgramArray::try_from(stages).map_err(Error::map(STAGES))?;
-    stages.set(0, loaded(&mut object, SLOW_PATH)?.fd()?, 0).map_err(Error::map(STAGES))?;
+    for number in Stage::ALL {
+        let program = loaded(&mut object, stage(number))?;
+        stages.set(number as u32, program.fd()?, 0).map_err(Error::map(STAGES))?;
+    }
     let next = vacated(pins.next_stages())?;
     stages.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
 

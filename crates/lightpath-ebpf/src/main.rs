@@ -15,7 +15,7 @@ use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::bpf_redirect;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use lightpath_core::{Verdict, fast_path, slow_path};
+use lightpath_core::{Stage, Verdict, fast_path, icmp_path, slow_path};
 
 use crate::fib::KernelRoutes;
 use crate::packet::XdpPacket;
@@ -24,15 +24,23 @@ use crate::tables::MapTables;
 /// Balances: runs for every packet that an interface of the node receives.
 #[xdp(frags)]
 pub fn lightpath(context: XdpContext) -> u32 {
-    fast_path(&mut XdpPacket::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
+    fast_path(&mut XdpPacket::<false>::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
         action(&verdict, &context)
     })
 }
 
-/// The slow path, which [`lightpath`] goes on to.
+/// The slow path, one of the stages that [`lightpath`] goes on to.
 #[xdp(frags)]
 pub fn lightpath_slow(context: XdpContext) -> u32 {
-    slow_path(&mut XdpPacket::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
+    slow_path(&mut XdpPacket::<true>::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
+        action(&verdict, &context)
+    })
+}
+
+/// ICMP, the other stage.
+#[xdp(frags)]
+pub fn lightpath_icmp(context: XdpContext) -> u32 {
+    icmp_path(&mut XdpPacket::<true>::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
         action(&verdict, &context)
     })
 }
@@ -47,17 +55,17 @@ fn action(verdict: &Verdict<'_>, context: &XdpContext) -> u32 {
             None => xdp_action::XDP_PASS,
             Some(hop) => leave(context, hop.interface),
         },
-        Verdict::Defer => defer(context),
+        Verdict::Defer(stage) => defer(*stage, context),
     }
 }
 
-/// Goes on to the slow path. Without one, which takes a fault in the tables, the packet is the kernel's.
+/// Goes on to another stage. Without it, which takes a fault in the tables, the packet is the kernel's.
 #[inline(always)]
-fn defer(context: &XdpContext) -> u32 {
+fn defer(stage: Stage, context: &XdpContext) -> u32 {
     // SAFETY: on success the call does not return.
     #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
     unsafe {
-        maps::STAGES.tail_call(context, 0);
+        maps::STAGES.tail_call(context, stage as u32);
     }
     xdp_action::XDP_PASS
 }

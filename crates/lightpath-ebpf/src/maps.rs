@@ -15,7 +15,7 @@ use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray};
 use lightpath_abi::{
     Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, ServiceCounters, SlotPair, Source,
 };
-use lightpath_core::{Reason, ReplyKind};
+use lightpath_core::{Budget, Reason, ReplyKind, Stage};
 
 /// [`lightpath_abi::Features`] of the configuration. Read-only once loaded, so the verifier drops what is off.
 #[unsafe(no_mangle)]
@@ -73,9 +73,13 @@ pub static HAS_DIRECT: Array<u64> = Array::with_max_entries(1, MAPPABLE);
 #[map]
 pub static SOURCES: Array<Source> = Array::with_max_entries(1, MAPPABLE);
 
-/// The slow path, which the fast path goes on to.
+/// What the fast path goes on to, by the number of the stage.
 #[map]
-pub static STAGES: ProgramArray = ProgramArray::with_max_entries(1, 0);
+pub static STAGES: ProgramArray = ProgramArray::with_max_entries(Stage::ALL.len() as u32, 0);
+
+/// What this CPU has sent of ICMP errors. It starts anew with each program.
+#[map]
+pub static ERRORS: PerCpuArray<Budget> = PerCpuArray::with_max_entries(1, 0);
 
 /// Packets forwarded, by backend number.
 #[map]

@@ -5,8 +5,10 @@
     reason = "packet memory is raw; each access is checked against its end, which the verifier proves"
 )]
 
+use core::hint::black_box;
 use core::ptr;
 
+use aya_ebpf::Global;
 use aya_ebpf::helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len};
 use aya_ebpf::programs::XdpContext;
 use lightpath_core::{OutOfBounds, Packet};
@@ -14,14 +16,22 @@ use lightpath_core::{OutOfBounds, Packet};
 /// No header that is looked at lies further in. The verifier follows packet offsets only while they are small.
 const MAX_OFFSET: usize = 1023;
 
+/// 0, which the verifier does not know, because this is no read-only data.
+#[unsafe(link_section = ".data")]
+static UNKNOWN: Global<usize> = Global::new(0);
+
 /// The packet that the program was called for.
-pub struct XdpPacket<'a> {
+///
+/// In rare stages each access is checked against the end by itself. The compiler would leave out a check that an earlier one
+/// implies, but where it then runs out of registers and computes the address again, the verifier has not seen that address
+/// checked. In frequent ones it has not come to that, and a check costs time.
+pub struct XdpPacket<'a, const RARE: bool> {
     start: usize,
     end: usize,
     context: &'a XdpContext,
 }
 
-impl<'a> XdpPacket<'a> {
+impl<'a, const RARE: bool> XdpPacket<'a, RARE> {
     #[inline(always)]
     pub fn new(context: &'a XdpContext) -> Self {
         Self { start: context.data(), end: context.data_end(), context }
@@ -30,11 +40,14 @@ impl<'a> XdpPacket<'a> {
     /// The address of `N` bytes at `offset`, all within the packet.
     #[inline(always)]
     fn place<const N: usize>(&self, offset: usize) -> Result<usize, OutOfBounds> {
+        let offset = if RARE { black_box(offset) } else { offset };
         if offset > MAX_OFFSET {
             return Err(OutOfBounds);
         }
         let place = self.start + offset;
-        if place + N > self.end { Err(OutOfBounds) } else { Ok(place) }
+        // For one byte the compiler would ask whether `place >= end`, of which the verifier learns nothing.
+        let bytes = if RARE && N == 1 { black_box(N) } else { N };
+        if place + bytes > self.end { Err(OutOfBounds) } else { Ok(place) }
     }
 
     /// Moves the front of the packet by so many bytes, to the front if that is negative.
@@ -53,7 +66,7 @@ impl<'a> XdpPacket<'a> {
     }
 }
 
-impl Packet for XdpPacket<'_> {
+impl<const RARE: bool> Packet for XdpPacket<'_, RARE> {
     #[inline(always)]
     fn len(&self) -> usize {
         self.end - self.start
@@ -63,6 +76,11 @@ impl Packet for XdpPacket<'_> {
     fn total_length(&self) -> usize {
         // SAFETY: the helper takes the context and answers with a number.
         (unsafe { bpf_xdp_get_buff_len(self.context.ctx) }) as usize
+    }
+
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        if RARE { offset + UNKNOWN.load() } else { offset }
     }
 
     #[inline(always)]

@@ -146,6 +146,17 @@ impl Counters for MapTables {
     }
 
     #[inline(always)]
+    fn permits_error(&self) -> bool {
+        let Some(budget) = maps::ERRORS.get_ptr_mut(0) else {
+            return false;
+        };
+        // SAFETY: as in `forwarded`.
+        #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+        let budget = unsafe { &mut *budget };
+        budget.permits(self.now())
+    }
+
+    #[inline(always)]
     fn dropped(&self, reason: Reason, service: ServiceIndex) {
         if let Some(count) = maps::REASONS.get_ptr_mut(reason as u32) {
             // SAFETY: as in `forwarded`.

@@ -3,9 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{
-    ArpHardwareId, ArpOperation, ArpPacket, EtherType, Ethernet2Header, IcmpEchoHeader, Icmpv4Header,
-    Icmpv4Type, Icmpv6Header, Icmpv6Type, IpFragOffset, IpNumber, Ipv4Header, Ipv6Header, TcpHeader,
-    UdpHeader,
+    ArpHardwareId, ArpOperation, ArpPacket, EtherType, Ethernet2Header, IpFragOffset, IpNumber, Ipv4Header,
+    Ipv6Header, TcpHeader, UdpHeader,
 };
 
 use crate::internet_checksum;
@@ -139,8 +138,8 @@ fn protocol(packet: &PacketBuilder) -> u8 {
     match packet.transport {
         Transport::Tcp { .. } => IpNumber::TCP.0,
         Transport::Udp { .. } => IpNumber::UDP.0,
-        Transport::Echo if packet.source.is_ipv4() => IpNumber::ICMP.0,
-        Transport::Echo => IpNumber::IPV6_ICMP.0,
+        Transport::Icmp { .. } if packet.source.is_ipv4() => IpNumber::ICMP.0,
+        Transport::Icmp { .. } => IpNumber::IPV6_ICMP.0,
         Transport::Other(protocol) => protocol,
     }
 }
@@ -148,16 +147,20 @@ fn protocol(packet: &PacketBuilder) -> u8 {
 /// The transport header and the payload.
 fn transport(packet: &PacketBuilder) -> Vec<u8> {
     let header = match &packet.transport {
-        Transport::Tcp { flags, sequence, options } => tcp(packet, *flags, *sequence, options),
+        Transport::Tcp { .. } => tcp(packet),
         Transport::Udp { checksum } => udp(packet, *checksum),
-        Transport::Echo => echo(packet),
+        Transport::Icmp { kind, code, rest } => icmp(packet, [*kind, *code], *rest),
         Transport::Other(_) => Vec::new(),
     };
     [header, packet.payload.clone()].concat()
 }
 
-fn tcp(packet: &PacketBuilder, flags: u8, sequence: u32, options: &[u8]) -> Vec<u8> {
-    let mut header = TcpHeader::new(packet.source.port(), packet.destination.port(), sequence, 8192);
+fn tcp(packet: &PacketBuilder) -> Vec<u8> {
+    let Transport::Tcp { flags, sequence, acknowledgement, window, options } = &packet.transport else {
+        return Vec::new();
+    };
+    let mut header = TcpHeader::new(packet.source.port(), packet.destination.port(), *sequence, *window);
+    header.acknowledgment_number = *acknowledgement;
     header.set_options_raw(options).expect("up to ten words of options");
     header.fin = flags & FIN != 0;
     header.syn = flags & SYN != 0;
@@ -198,19 +201,20 @@ fn udp(packet: &PacketBuilder, checksum: Checksum) -> Vec<u8> {
     header.to_bytes().to_vec()
 }
 
-fn echo(packet: &PacketBuilder) -> Vec<u8> {
-    let echo = IcmpEchoHeader { id: 1, seq: 1 };
-    match endpoints(packet) {
-        Endpoints::V4(..) => {
-            Icmpv4Header::with_checksum(Icmpv4Type::EchoRequest(echo), &packet.payload).to_bytes().to_vec()
-        }
+fn icmp(packet: &PacketBuilder, [kind, code]: [u8; 2], rest: u32) -> Vec<u8> {
+    let [a, b, c, d] = rest.to_be_bytes();
+    let mut header = vec![kind, code, 0, 0, a, b, c, d];
+    let checksum = match endpoints(packet) {
+        Endpoints::V4(..) => internet_checksum(&[&header, &packet.payload]),
         Endpoints::V6(source, destination) => {
-            Icmpv6Header::with_checksum(Icmpv6Type::EchoRequest(echo), source, destination, &packet.payload)
-                .expect("it fits an IPv6 packet")
-                .to_bytes()
-                .to_vec()
+            let length = u32::try_from(header.len() + packet.payload.len()).expect("it fits an IPv6 packet");
+            let pseudo =
+                [&source[..], &destination, &length.to_be_bytes(), &[0, 0, 0, IpNumber::IPV6_ICMP.0]];
+            internet_checksum(&[&pseudo.concat(), &header, &packet.payload])
         }
-    }
+    };
+    header[2..4].copy_from_slice(&checksum.to_be_bytes());
+    header
 }
 
 enum Endpoints {

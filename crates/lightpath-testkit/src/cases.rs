@@ -2,7 +2,9 @@
 //!
 //! Expected packets are built from scratch, with checksums of their own, never derived from what went in.
 
+mod answers;
 mod dropped;
+mod errors;
 mod forwarded;
 mod fragments;
 mod passed;
@@ -13,7 +15,7 @@ mod tunnels;
 
 use lightpath_abi::Features;
 use lightpath_core::host::{Buffer, HostTables};
-use lightpath_core::{Reason, Verdict, forward, parse_part};
+use lightpath_core::{Budget, Reason, Verdict, forward, parse_any};
 
 use crate::node::Node;
 use crate::packet::PacketBuilder;
@@ -52,6 +54,8 @@ pub enum Expected {
     Drop(Reason),
     /// It goes on, changed to this.
     Send(Action, Vec<u8>),
+    /// It ends here, for a reason unless it was meant for this node, and becomes this answer.
+    Answer(Option<Reason>, Vec<u8>),
 }
 
 impl Expected {
@@ -62,6 +66,7 @@ impl Expected {
             Self::Pass => Action::Pass,
             Self::Drop(_) => Action::Drop,
             Self::Send(action, _) => *action,
+            Self::Answer(..) => Action::Transmit,
         }
     }
 }
@@ -89,6 +94,15 @@ impl Case {
 
     fn send(what: &str, action: Action, packet: &PacketBuilder, sent: &PacketBuilder) -> Self {
         Self::new(what, packet, Expected::Send(action, sent.build()))
+    }
+
+    fn answer(
+        what: &str,
+        reason: impl Into<Option<Reason>>,
+        packet: &PacketBuilder,
+        answer: &PacketBuilder,
+    ) -> Self {
+        Self::new(what, packet, Expected::Answer(reason.into(), answer.build()))
     }
 
     /// This packet came before.
@@ -119,7 +133,7 @@ impl Case {
     pub fn expected_packet(&self) -> &[u8] {
         match &self.expected {
             Expected::Pass | Expected::Drop(_) => &self.packet,
-            Expected::Send(_, sent) => sent,
+            Expected::Send(_, sent) | Expected::Answer(_, sent) => sent,
         }
     }
 
@@ -133,6 +147,11 @@ impl Case {
             && drop.reason != *expected
         {
             return Err(format!("{}: dropped for {:?} instead of {expected:?}", self.what, drop.reason));
+        }
+        if let (Expected::Answer(expected, _), Verdict::Reply(reply)) = (&self.expected, verdict)
+            && reply.reason != *expected
+        {
+            return Err(format!("{}: answered for {:?} instead of {expected:?}", self.what, reply.reason));
         }
         self.check(action(verdict, self.ingress) as u32, &packet)
     }
@@ -167,7 +186,9 @@ pub fn assert_all_hold(results: impl IntoIterator<Item = Result<(), String>>) {
 /// packet as it leaves.
 pub fn run_on_host<'a>(packet: &[u8], node: &Node, tables: &'a HostTables) -> (Verdict<'a>, Vec<u8>) {
     let mut packet = Buffer::new(packet);
-    if let Ok(frame) = parse_part(&packet, Features::ALL) {
+    // As after a while without errors: how many are sent in a second is for tests of that.
+    tables.errors.set(Budget::default());
+    if let Ok(frame) = parse_any(&packet, Features::ALL) {
         tables.route.set(node.route(frame.destination, frame.length));
     }
     let verdict = forward(&mut packet, tables, tables);
@@ -180,6 +201,8 @@ pub fn cases(node: &Node) -> Vec<Case> {
     let rows = [
         forwarded::cases(),
         replies::cases(),
+        answers::cases(),
+        errors::cases(),
         dropped::cases(),
         passed::cases(),
         tunnels::cases(),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Whether the IPv4 header's and the TCP or UDP checksum of a packet are right; else which one is not.
+/// Whether the IPv4 header's and the TCP, UDP or ICMP checksum of a packet are right; else which one is not.
 ///
 /// A checksum that is not there is right: UDP over IPv4 may have none. Fragments have no transport checksum of their own.
 pub fn checksums_are_right(packet: &[u8]) -> Result<(), String> {
@@ -78,6 +78,13 @@ fn transport(segment: &[u8], addresses: &[u8], protocol: u8, v4: bool) -> Result
             let length = usize::from(word(segment, 4).ok_or("the UDP header is cut short")?);
             ("UDP", slice(segment, 0..length)?)
         }
+        58 => ("ICMPv6", segment),
+        1 => {
+            return match internet_checksum(&[segment]) {
+                0 => Ok(()),
+                _ => Err("the ICMP checksum is wrong".into()),
+            };
+        }
         _ => return Ok(()),
     };
     if protocol == 17 && word(segment, 6) == Some(0) {
@@ -100,7 +107,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use crate::packet::{tcp, udp};
+    use crate::packet::{icmp, icmp_echo, tcp, udp};
 
     use super::*;
 
@@ -118,6 +125,9 @@ mod tests {
             udp("192.0.2.1:1", "192.0.2.2:2").vlan(5).padding(9),
             udp("[2001:db8::1]:1", "[2001:db8::2]:2"),
             udp("192.0.2.1:1", "192.0.2.2:2").no_checksum(),
+            icmp_echo("192.0.2.1", "192.0.2.2").payload(b"odd"),
+            icmp(3, 4, 1400, "192.0.2.1", "192.0.2.2").quoting(&udp("192.0.2.2:1", "192.0.2.3:2"), 28),
+            icmp_echo("2001:db8::1", "2001:db8::2").destination_options(1),
         ] {
             assert_eq!(checksums_are_right(&packet.build()), Ok(()), "{packet:?}");
         }
@@ -125,11 +135,13 @@ mod tests {
 
     #[test]
     fn finds_every_flipped_byte_that_is_covered() {
-        let packet = tcp("192.0.2.1:1", "192.0.2.2:2").build();
-        for at in 14..packet.len() {
-            let mut flipped = packet.clone();
-            flipped[at] ^= 0x10;
-            assert!(checksums_are_right(&flipped).is_err(), "byte {at}");
+        for packet in [tcp("192.0.2.1:1", "192.0.2.2:2"), icmp_echo("192.0.2.1", "192.0.2.2")] {
+            let packet = packet.build();
+            for at in 14..packet.len() {
+                let mut flipped = packet.clone();
+                flipped[at] ^= 0x10;
+                assert!(checksums_are_right(&flipped).is_err(), "byte {at}");
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum Action {
 #[must_use]
 pub fn action(verdict: Verdict<'_>, ingress: u32) -> Action {
     match verdict {
-        Verdict::Pass | Verdict::Defer => Action::Pass,
+        Verdict::Pass | Verdict::Defer(_) => Action::Pass,
         Verdict::Reply(_) => Action::Transmit,
         Verdict::Drop(_) => Action::Drop,
         Verdict::Forward(forwarding) => match forwarding.egress.hop() {

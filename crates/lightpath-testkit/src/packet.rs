@@ -19,7 +19,13 @@ pub const ACK: u8 = 16;
 #[must_use]
 pub fn tcp(source: &str, destination: &str) -> PacketBuilder {
     let (source, destination) = (socket_address(source), socket_address(destination));
-    let transport = Transport::Tcp { flags: ACK, sequence: 1_000_000, options: Vec::new() };
+    let transport = Transport::Tcp {
+        flags: ACK,
+        sequence: 1_000_000,
+        acknowledgement: 0,
+        window: 8192,
+        options: Vec::new(),
+    };
     PacketBuilder::new(source, destination, transport)
 }
 
@@ -30,12 +36,28 @@ pub fn udp(source: &str, destination: &str) -> PacketBuilder {
     PacketBuilder::new(source, destination, Transport::Udp { checksum: Checksum::Right })
 }
 
-/// An echo request of ICMP or ICMPv6 between two addresses without ports.
+/// A message of ICMP or ICMPv6, whichever the family has, between two addresses without ports: its type and code, and the four bytes
+/// of its header whose meaning depends on them.
+#[must_use]
+pub fn icmp(kind: u8, code: u8, rest: u32, source: &str, destination: &str) -> PacketBuilder {
+    let address = |text: &str| SocketAddr::new(ip_address(text), 0);
+    PacketBuilder::new(address(source), address(destination), Transport::Icmp { kind, code, rest })
+}
+
+/// An echo request between two addresses.
 #[must_use]
 pub fn icmp_echo(source: &str, destination: &str) -> PacketBuilder {
-    let address = |text: &str| SocketAddr::new(ip_address(text), 0);
-    PacketBuilder::new(address(source), address(destination), Transport::Echo)
+    icmp(if ip_address(source).is_ipv4() { 8 } else { 128 }, 0, ECHO, source, destination)
 }
+
+/// The reply to [`icmp_echo`] the other way.
+#[must_use]
+pub fn icmp_echo_reply(source: &str, destination: &str) -> PacketBuilder {
+    icmp(if ip_address(source).is_ipv4() { 0 } else { 129 }, 0, ECHO, source, destination)
+}
+
+/// Identifier and sequence number of an echo.
+const ECHO: u32 = 0x0001_0001;
 
 /// A packet of any other IP protocol between two addresses without ports; the payload follows the IP header at once.
 #[must_use]
@@ -122,9 +144,9 @@ impl Outer {
 /// What the IP packet carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
-    Tcp { flags: u8, sequence: u32, options: Vec<u8> },
+    Tcp { flags: u8, sequence: u32, acknowledgement: u32, window: u16, options: Vec<u8> },
     Udp { checksum: Checksum },
-    Echo,
+    Icmp { kind: u8, code: u8, rest: u32 },
     Other(u8),
 }
 
@@ -332,8 +354,8 @@ impl PacketBuilder {
         let number = match self.transport {
             Transport::Tcp { .. } => 6,
             Transport::Udp { .. } => 17,
-            Transport::Echo if self.source.is_ipv4() => 1,
-            Transport::Echo => 58,
+            Transport::Icmp { .. } if self.source.is_ipv4() => 1,
+            Transport::Icmp { .. } => 58,
             Transport::Other(number) => number,
         };
         self.transport = Transport::Other(number);
@@ -358,6 +380,24 @@ impl PacketBuilder {
         self
     }
 
+    /// TCP acknowledgement number; 0 unless told.
+    #[must_use]
+    pub fn acknowledgement(mut self, new: u32) -> Self {
+        if let Transport::Tcp { acknowledgement, .. } = &mut self.transport {
+            *acknowledgement = new;
+        }
+        self
+    }
+
+    /// TCP window; 8192 unless told.
+    #[must_use]
+    pub fn window(mut self, new: u16) -> Self {
+        if let Transport::Tcp { window, .. } = &mut self.transport {
+            *window = new;
+        }
+        self
+    }
+
     /// TCP options: up to 40 bytes, a multiple of four.
     #[must_use]
     pub fn tcp_options(mut self, new: &[u8]) -> Self {
@@ -372,6 +412,15 @@ impl PacketBuilder {
     pub fn no_checksum(mut self) -> Self {
         self.transport = Transport::Udp { checksum: Checksum::None };
         self
+    }
+
+    /// What follows the headers is the start of another packet, from its IP header on, as many bytes as an ICMP error quotes of it.
+    #[must_use]
+    pub fn quoting(self, packet: &PacketBuilder, length: usize) -> Self {
+        let bytes = Self { padding: 0, ..packet.clone() }.build();
+        let start = 14 + 4 * packet.tags.len();
+        let end = bytes.len().min(start + length);
+        self.payload(&bytes[start..end])
     }
 
     /// What follows the headers.

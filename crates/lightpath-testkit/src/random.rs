@@ -1,8 +1,10 @@
 //! Packets that nobody thought of, from a seed.
 
+use std::net::SocketAddr;
+
 use fastrand::Rng;
 
-use crate::packet::{ACK, PacketBuilder, SYN, tcp, udp};
+use crate::packet::{ACK, PacketBuilder, SYN, icmp, icmp_echo, tcp, udp};
 
 /// Packets of one seed, one after another: well-formed ones, damaged ones and noise.
 ///
@@ -21,7 +23,7 @@ const CLIENTS6: [&str; 6] = [
     "2001:db8:ffff::1",
     "2001:db8:1::1",
 ];
-const SERVICES4: [&str; 25] = [
+const SERVICES4: [&str; 27] = [
     "203.0.113.10:80",
     "203.0.113.10:81",
     "203.0.113.10:53",
@@ -46,9 +48,11 @@ const SERVICES4: [&str; 25] = [
     "203.0.113.30:48",
     "203.0.113.31:80",
     "203.0.113.31:81",
+    "203.0.113.31:90",
+    "203.0.113.31:91",
     "203.0.113.40:443",
 ];
-const SERVICES6: [&str; 9] = [
+const SERVICES6: [&str; 12] = [
     "[2001:db8:a::10]:80",
     "[2001:db8:a::10]:53",
     "[2001:db8:a::10]:443",
@@ -58,6 +62,9 @@ const SERVICES6: [&str; 9] = [
     "[2001:db8:a::30]:65",
     "[2001:db8:a::30]:66",
     "[2001:db8:a::30]:67",
+    "[2001:db8:a::31]:80",
+    "[2001:db8:a::31]:90",
+    "[2001:db8:a::31]:91",
 ];
 const BACKENDS4: [&str; 7] = [
     "10.0.0.11:8080",
@@ -79,26 +86,69 @@ impl Packets {
 
     /// A packet that any network would carry, between endpoints of which one is known.
     pub fn well_formed(&mut self) -> PacketBuilder {
+        let v4 = self.0.bool();
+        let (source, destination) = self.endpoints(v4);
+        let packet = self.segment(&source, &destination);
+        self.decorated(packet, v4)
+    }
+
+    /// A client and a service, or a backend and a client.
+    fn endpoints(&mut self, v4: bool) -> (String, String) {
         let rng = &mut self.0;
-        let v4 = rng.bool();
         let port = rng.u16(..);
         let known = rng.usize(..64);
-        let client =
-            |client: &str| if v4 { format!("{client}:{port}") } else { format!("[{client}]:{port}") };
-        let client = if v4 { client(CLIENTS4[known % 6]) } else { client(CLIENTS6[known % 6]) };
+        let client = if v4 {
+            format!("{}:{port}", CLIENTS4[known % 6])
+        } else {
+            format!("[{}]:{port}", CLIENTS6[known % 6])
+        };
         let (services, backends): (&[&str], &[&str]) =
             if v4 { (&SERVICES4, &BACKENDS4) } else { (&SERVICES6, &BACKENDS6) };
-        let (source, destination) = if rng.u8(..4) > 0 {
-            (client.as_str(), services[known % services.len()])
+        if rng.u8(..4) > 0 {
+            (client, services[known % services.len()].to_owned())
         } else {
-            (backends[known % backends.len()], client.as_str())
-        };
-        let packet = if rng.bool() {
+            (backends[known % backends.len()].to_owned(), client)
+        }
+    }
+
+    fn segment(&mut self, source: &str, destination: &str) -> PacketBuilder {
+        let rng = &mut self.0;
+        if rng.bool() {
             tcp(source, destination).flags(if rng.bool() { SYN } else { ACK })
         } else {
             udp(source, destination)
+        }
+    }
+
+    /// ICMP: half of it errors that quote some of a packet that might have gone the other way, mostly sent to whoever sent that.
+    pub fn message(&mut self) -> PacketBuilder {
+        let v4 = self.0.bool();
+        let (source, destination) = self.endpoints(v4);
+        let host = |endpoint: &str| {
+            let address: SocketAddr = endpoint.parse().expect("an address and port");
+            address.ip().to_string()
         };
-        self.decorated(packet, v4)
+        if self.0.bool() {
+            let echo = icmp_echo(&host(&source), &host(&destination));
+            return self.decorated(echo, v4);
+        }
+        let quoted = self.segment(&destination, &source);
+        let quoted = self.decorated(quoted, v4);
+        let rng = &mut self.0;
+        let router = if v4 { "192.0.2.77" } else { "2001:db8:77::1" };
+        let other = if v4 { "203.0.113.10" } else { "2001:db8:a::10" };
+        let told = if rng.u8(..10) == 0 { other.to_owned() } else { host(&destination) };
+        let kind = if v4 { [3, 3, 3, 11, 12, 5, 0][rng.usize(..7)] } else { rng.u8(1..6) };
+        let length = [20, 28, 48, 60, 100, 548][rng.usize(..6)] + rng.usize(..9);
+        let (code, rest) = (rng.u8(..6), rng.u32(..));
+        let tos = rng.u8(..);
+        let error = icmp(kind, code, rest, router, &told).quoting(&quoted, length).tos(tos);
+        match self.0.u8(..6) {
+            0 => error.vlan(7),
+            1 if v4 => error.ip_options(&[1; 8]),
+            1 => error.hop_by_hop(1),
+            _ => error,
+        }
     }
 
     fn decorated(&mut self, mut packet: PacketBuilder, v4: bool) -> PacketBuilder {
@@ -136,9 +186,10 @@ impl Packets {
 
     /// A packet that was well-formed until a few of its bytes changed, or its end went missing.
     pub fn damaged(&mut self) -> Vec<u8> {
-        let mut packet = self.well_formed().build();
+        let packet = if self.0.u8(..4) == 0 { self.message() } else { self.well_formed() };
+        let mut packet = packet.build();
         let rng = &mut self.0;
-        let headers = packet.len().min(90);
+        let headers = packet.len().min(150);
         for _ in 0..rng.u8(1..4) {
             // The MAC addresses are nobody's business; from the EtherType on every byte is.
             packet[rng.usize(12..headers)] = match rng.u8(..4) {
@@ -170,11 +221,12 @@ impl Packets {
 impl Iterator for Packets {
     type Item = Vec<u8>;
 
-    /// Half of them well-formed, three in eight damaged, the rest noise.
+    /// Half of them well-formed, one in five of these ICMP; three in eight damaged, the rest noise.
     fn next(&mut self) -> Option<Vec<u8>> {
-        Some(match self.0.u8(..8) {
-            0..=3 => self.well_formed().build(),
-            4..=6 => self.damaged(),
+        Some(match self.0.u8(..40) {
+            0..=15 => self.well_formed().build(),
+            16..=19 => self.message().build(),
+            20..=34 => self.damaged(),
             _ => self.noise(),
         })
     }

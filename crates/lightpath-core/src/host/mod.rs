@@ -18,8 +18,8 @@ use lightpath_abi::{
 
 use crate::directory::{self, Full, Lines, RangeQuery, search_ranges};
 use crate::{
-    Counters, Direction, Parameters, Passing, Reason, ReplyKind, Route, RouteQuery, Routes, Sighting, Tables,
-    count, follow, is_noticed, notice,
+    Budget, Counters, Direction, Parameters, Passing, Reason, ReplyKind, Route, RouteQuery, Routes, Sighting,
+    Tables, count, follow, is_noticed, notice,
 };
 pub use buffer::Buffer;
 pub use moves::{Moves, is_fresh};
@@ -60,6 +60,8 @@ pub struct HostTables {
     sources: Vec<Source>,
     /// What this node's routing says, whatever is asked.
     pub route: Cell<Route>,
+    /// What was sent of ICMP errors; the default allows for a second's.
+    pub errors: Cell<Budget>,
     /// Seconds of the clock.
     pub now: u32,
     direct: Cell<bool>,
@@ -114,6 +116,7 @@ impl HostTables {
             backends: backends.clone(),
             sources: sources.clone(),
             route: Cell::new(Route::NotForwarded),
+            errors: Cell::default(),
             now: 0,
             direct: Cell::new(false),
             flows: RefCell::new(FlowTable::ALL.map(|table| vec![Flow::default(); table.places() as usize])),
@@ -154,6 +157,7 @@ impl HostTables {
             backends,
             sources,
             route: Cell::new(Route::Unresolved),
+            errors: Cell::default(),
             now: 0,
             direct: Cell::new(direct),
             flows: RefCell::new(flows),
@@ -312,6 +316,13 @@ impl Counters for HostTables {
         if let Some(count) = counted.replies.get_mut(kind.number() as usize) {
             *count += 1;
         }
+    }
+
+    fn permits_error(&self) -> bool {
+        let mut budget = self.errors.get();
+        let permits = budget.permits(self.now);
+        self.errors.set(budget);
+        permits
     }
 
     fn dropped(&self, reason: Reason, service: ServiceIndex) {

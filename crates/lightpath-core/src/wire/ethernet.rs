@@ -2,6 +2,8 @@
 
 use lightpath_abi::NextHop;
 
+use zerocopy::transmute;
+
 use crate::{OutOfBounds, Packet};
 
 /// Length of the untagged header.
@@ -84,4 +86,40 @@ fn shift<const N: usize, P: Packet>(packet: &mut P, by: usize, ether_type: u16) 
     packet.pull(by)?;
     packet.store(0, header)?;
     packet.store(N, ether_type.to_be_bytes())
+}
+
+/// The header that leads a packet back to where it came from, tags included.
+///
+/// It is kept with the bytes behind it, as many as the longest header has, so that all headers are one to the verifier. No IP
+/// packet is shorter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WayBack([u64; WAY_BACK / 8]);
+
+const WAY_BACK: usize = 24;
+
+impl WayBack {
+    /// Of a packet.
+    #[inline(always)]
+    pub(crate) fn of<P: Packet>(packet: &P) -> Result<Self, OutOfBounds> {
+        let bytes: [u8; WAY_BACK] = packet.load(0)?;
+        let [first, second, rest]: [u64; WAY_BACK / 8] = transmute!(bytes);
+        let (first, second) = (u64::from_be(first), u64::from_be(second));
+        let destination = first >> 16;
+        let source = (first & 0xffff) << 32 | second >> 32;
+        let first = source << 16 | destination >> 32;
+        let second = destination << 32 | second & 0xffff_ffff;
+        Ok(Self([first.to_be(), second.to_be(), rest]))
+    }
+
+    /// Stores it at the front of a packet; what comes behind the header is to be stored afterwards.
+    #[inline(always)]
+    pub(crate) fn store<P: Packet>(self, packet: &mut P) -> Result<(), OutOfBounds> {
+        packet.store::<WAY_BACK>(0, transmute!(self.0))
+    }
+}
+
+/// Whether a packet was sent to more than one (the group bit of IEEE 802), as a broadcast is.
+#[inline(always)]
+pub(crate) fn is_to_a_group<P: Packet>(packet: &P) -> bool {
+    packet.load(0).is_ok_and(|[first, _]| first & 1 != 0)
 }

@@ -14,6 +14,7 @@ const DONT_FRAGMENT: u32 = 0x4000;
 const REWRITTEN: usize = 8;
 /// Offset of the checksum.
 const CHECKSUM: usize = 10;
+const SOURCE: usize = 12;
 
 /// The fixed part of a header, in words as they come.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +169,20 @@ pub fn store_ecn<P: Packet>(packet: &mut P, offset: usize, ecn: u8) -> Result<()
     let checksum = u16::from_be_bytes(packet.load(offset + CHECKSUM)?);
     packet.store(offset, new.to_be_bytes())?;
     packet.store(offset + CHECKSUM, Delta::new().replace16(old, new).apply(checksum).to_be_bytes())
+}
+
+/// Stores addresses and header checksum of the header at `offset`.
+#[inline(always)]
+pub fn store_addresses<P: Packet>(
+    packet: &mut P,
+    offset: usize,
+    checksum: u16,
+    source: u32,
+    destination: u32,
+) -> Result<(), OutOfBounds> {
+    packet.store(offset + CHECKSUM, checksum.to_be_bytes())?;
+    let addresses = u64::from(source) << 32 | u64::from(destination);
+    packet.store(offset + SOURCE, addresses.to_be_bytes())
 }
 
 /// A header of this node's own making: no options, no fragments, and none allowed on the way.

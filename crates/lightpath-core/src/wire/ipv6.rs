@@ -9,6 +9,8 @@ use crate::{OutOfBounds, Packet};
 pub const LENGTH: usize = 40;
 /// Hop limit of packets of this node's own making (RFC 1700, IP option numbers).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;
+/// Bytes that every link takes (section 5).
+pub const MINIMUM_MTU: u16 = 1280;
 const HOP_LIMIT: usize = 7;
 const SOURCE: usize = 8;
 const DESTINATION: usize = 24;

@@ -1,13 +1,17 @@
 //! TCP (RFC 9293).
 
-use crate::{OutOfBounds, Packet};
+use zerocopy::transmute;
+
+use crate::{Delta, OutOfBounds, Packet};
 
 /// Length of the header without options.
 pub const LENGTH: usize = 20;
 /// Offset of the checksum.
 pub const CHECKSUM: usize = 16;
 
+const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
 /// The fixed part of a header.
@@ -42,6 +46,34 @@ impl Header {
         u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
     }
 
+    /// Acknowledgement number, if this segment [has one](Self::acknowledges).
+    #[inline(always)]
+    #[must_use]
+    pub const fn acknowledgement(&self) -> u32 {
+        u32::from_be_bytes([self.0[8], self.0[9], self.0[10], self.0[11]])
+    }
+
+    /// Whether this segment acknowledges anything.
+    #[inline(always)]
+    #[must_use]
+    pub const fn acknowledges(&self) -> bool {
+        self.0[13] & ACK != 0
+    }
+
+    /// Whether this segment resets its connection.
+    #[inline(always)]
+    #[must_use]
+    pub const fn resets(&self) -> bool {
+        self.0[13] & RST != 0
+    }
+
+    /// Sequence numbers that SYN and FIN take up (section 3.4).
+    #[inline(always)]
+    #[must_use]
+    pub const fn control_length(&self) -> u32 {
+        (self.0[13] & SYN != 0) as u32 + (self.0[13] & FIN != 0) as u32
+    }
+
     /// Whether this segment opens a connection: SYN without ACK.
     #[inline(always)]
     #[must_use]
@@ -61,5 +93,47 @@ impl Header {
     #[must_use]
     pub const fn checksum(&self) -> u16 {
         u16::from_be_bytes([self.0[16], self.0[17]])
+    }
+}
+
+/// Words in a header without options, as the data offset field has it.
+const WORDS: u32 = 5;
+
+/// A reset of this node's own making (section 3.10.7.1), without options and with a window of 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Reset {
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+    /// Sequence number.
+    pub sequence: u32,
+    /// Acknowledgement number, if there is one.
+    pub acknowledgement: Option<u32>,
+}
+
+impl Reset {
+    /// The header in words, with this checksum.
+    #[inline(always)]
+    const fn words(&self, checksum: u16) -> [u32; LENGTH / 4] {
+        let (acknowledgement, flags) = match self.acknowledgement {
+            Some(number) => (number, RST | ACK),
+            None => (0, RST),
+        };
+        [
+            (self.source_port as u32) << 16 | self.destination_port as u32,
+            self.sequence,
+            acknowledgement,
+            WORDS << 28 | (flags as u32) << 16,
+            (checksum as u32) << 16,
+        ]
+    }
+
+    /// Stores the header at `offset`, with its checksum, which continues from that of the pseudo-header.
+    #[inline(always)]
+    pub fn store<P: Packet>(self, packet: &mut P, offset: usize, pseudo: Delta) -> Result<(), OutOfBounds> {
+        let [a, b, c, d, _] = self.words(0);
+        let checksum = pseudo.add32(a).add32(b).add32(c).add32(d).checksum();
+        packet.store::<LENGTH>(offset, transmute!(self.words(checksum).map(u32::to_be)))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::env;
 
-use lightpath_core::Reason;
 use lightpath_core::host::{Counted, HostTables};
+use lightpath_core::{Reason, ReplyKind};
 use lightpath_dataplane::{Dataplane, TestPacket};
 use lightpath_testkit::cases::{Case, assert_all_hold, cases, contents, run_on_host};
 use lightpath_testkit::node::Node;
@@ -111,5 +111,7 @@ fn assert_everything_happened(counted: &[Counted]) {
     let replies: u64 = backends().map(|backend| backend.reply_packets).sum();
     let happened = |reason: &Reason| counted.iter().any(|counted| counted.reasons[*reason as usize] > 0);
     let kinds = Reason::ALL.iter().filter(|reason| happened(reason)).count();
+    let answered = |kind: usize| counted.iter().map(|counted| counted.replies[kind]).sum::<u64>();
+    assert!((0..ReplyKind::NAMES.len()).all(|kind| answered(kind) > 0), "{counted:?}");
     assert!(forwarded > 1000 && replies > 200 && kinds >= 11, "{counted:?}");
 }

@@ -41,7 +41,7 @@ static REFUSED: PerCpuArray<u64> = PerCpuArray::with_max_entries(Refusal::ALL.le
 /// Unwraps what comes in a tunnel, and hands it and everything else to the kernel.
 #[xdp(frags)]
 pub fn lightpath_decap(context: XdpContext) -> u32 {
-    match decapsulate(&mut XdpPacket::new(&context), &Maps) {
+    match decapsulate(&mut XdpPacket::<false>::new(&context), &Maps) {
         Fate::Pass | Fate::Unwrapped => xdp_action::XDP_PASS,
         Fate::Drop => xdp_action::XDP_DROP,
     }

@@ -5,6 +5,10 @@ use lightpath_abi::NextHop;
 use crate::node::Node;
 use crate::{Contents, Ports, Setup, service};
 
+/// VIPs that are no addresses of the node.
+pub(super) const ROUTED4: &str = "203.0.113.31";
+pub(super) const ROUTED6: &str = "2001:db8:a::31";
+
 /// Services of every kind on the node's networks.
 #[must_use]
 pub fn contents(node: &Node) -> Contents {
@@ -12,6 +16,7 @@ pub fn contents(node: &Node) -> Contents {
     let unresolved = NextHop::default();
     let wide = NextHop { mtu: 9200, ..back };
     let tagged = NextHop { vlan: 100, ..back };
+    let narrow = NextHop { mtu: 1300, ..back };
     let vip = "203.0.113.10";
     let vip6 = "2001:db8:a::10";
     let setup = Setup::new()
@@ -32,7 +37,14 @@ pub fn contents(node: &Node) -> Contents {
         .with(service("web-vlan", vip, 83).backend("10.0.0.23:83", tagged))
         .with(service("dns6-vlan", vip6, 83).udp().backend("[fd00::23]:83", tagged))
         .with(service("sourceless", vip, 95).ipip().from_source(5).backend("10.0.0.24", back))
-        .with(service("routed", "203.0.113.31", 80).routed().dsr().backend("10.0.0.25", back))
+        .with(service("routed", ROUTED4, 80).routed().dsr().backend("10.0.0.25", back))
+        .with(service("routed6", ROUTED6, 80).routed().backend("[fd00::25]:80", back))
+        .with(service("refusing", ROUTED4, 90).routed().refusing().slots(&[0, 0, 0]))
+        .with(service("refusing6", ROUTED6, 90).routed().refusing().slots(&[0, 0, 0]))
+        .with(service("refusing-datagrams", ROUTED4, 90).routed().udp().refusing().slots(&[0, 0, 0]))
+        .with(service("refusing-datagrams6", ROUTED6, 90).routed().udp().refusing().slots(&[0, 0, 0]))
+        .with(service("narrow", ROUTED4, 91).routed().dsr().backend("10.0.0.29", narrow))
+        .with(service("narrow6", ROUTED6, 91).routed().ipip().backend("fd00::29", narrow))
         .with(service("jumbo", vip, 84).backend("10.0.0.26:84", wide))
         .with(service("jumbo6", vip6, 84).udp().dsr().backend("fd00::27", wide))
         .with(service("jumbo-tunnel", vip, 85).ipip().backend("10.0.0.28", wide))

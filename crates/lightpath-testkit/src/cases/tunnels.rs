@@ -113,7 +113,7 @@ impl Tunnel {
 }
 
 /// The hash of a packet's flow, which spreads it.
-fn hash(packet: &PacketBuilder) -> FlowHash {
+pub(super) fn hash(packet: &PacketBuilder) -> FlowHash {
     let frame = parse(&SlicePacket(&mut packet.build()), Features::ALL).expect("a packet of a flow");
     FlowHash::of_flow(HashKey::from_seed(SEED), &frame)
 }

@@ -12,7 +12,7 @@ use lightpath_abi::{Address, BackendNumber, NextHop, ServiceIndex};
 use lightpath_control::reconcile::Reconciler;
 use lightpath_core::host::HostTables;
 use lightpath_core::{
-    Direction, Drop, Forwarding, Frame, Reject, Reply, SlicePacket, Tables, Verdict, forward, parse_part,
+    Direction, Drop, Forwarding, Frame, Reject, Reply, SlicePacket, Tables, Verdict, forward, parse_any,
 };
 use nix::net::if_::if_indextoname;
 
@@ -53,7 +53,7 @@ impl Snapshot<'_> {
         let verdict = forward(&mut watched, &tables, self.tables);
         let reach = watched.reach();
         let mut after = watched.bytes().to_vec();
-        let parsed = parse_part(&SlicePacket(&mut before), self.tables.parameters().features);
+        let parsed = parse_any(&SlicePacket(&mut before), self.tables.parameters().features);
 
         let mut summary = headers::summary(&before);
         if known.len() < before.len() {
@@ -80,7 +80,7 @@ impl Snapshot<'_> {
             Verdict::Drop(drop) => self.dropped(drop, parsed.ok()),
             Verdict::Forward(forwarding) => self.forwarded(&forwarding, parsed.ok()),
             Verdict::Reply(reply) => self.replied(reply, parsed.ok()),
-            Verdict::Defer => unreachable!("the whole path was run, the slow part too"),
+            Verdict::Defer(_) => unreachable!("the whole path was run, the slow part too"),
         }
     }
 

@@ -76,6 +76,10 @@ impl Counters for ReadOnly<'_> {
 
     fn dropped(&self, _: Reason, _: ServiceIndex) {}
 
+    fn permits_error(&self) -> bool {
+        true
+    }
+
     fn replied(&self, _: ReplyKind) {}
 }
 

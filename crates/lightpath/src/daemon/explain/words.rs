@@ -3,7 +3,7 @@
 use lightpath_abi::{Features, Tag};
 use lightpath_core::directory::find;
 use lightpath_core::host::HostTables;
-use lightpath_core::wire::{TCP, ethernet, udp};
+use lightpath_core::wire::{TCP, UDP, ethernet, udp};
 use lightpath_core::{Egress, Frame, Reason, Reject, ReplyKind, Rewrite, Tables};
 
 use super::socket;
@@ -11,6 +11,9 @@ use super::socket;
 /// Why a packet is left to the kernel.
 pub(super) fn passed(parsed: Result<Frame, Reject>, packet: &[u8], tables: &HostTables) -> String {
     let because = match parsed {
+        Ok(frame) if !matches!(frame.protocol, TCP | UDP) => {
+            "it is ICMP about nothing that is balanced".to_owned()
+        }
         Ok(frame) if find(tables, frame.destination, Tag::VIP).is_some() => {
             let protocol = if frame.protocol == TCP { "TCP" } else { "UDP" };
             format!(

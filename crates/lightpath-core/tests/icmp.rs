@@ -1,7 +1,5 @@
 //! ICMP: what goes wrong in other load balancers, and does not here.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use lightpath_abi::{BackendNumber, Features, FlowTable};
 use lightpath_core::host::{Buffer, HostTables, Moves};
 use lightpath_core::{
@@ -135,7 +133,7 @@ fn fragments_in_icmp_errors_are_not_read_for_ports() {
 #[test]
 fn icmp_to_a_vip_that_is_only_routed_does_not_loop() {
     let node = Node::default();
-    let tables = Setup::new().with(web(80, |service| service.routed())).contents().host_tables();
+    let tables = Setup::new().with(web(80, Service::routed)).contents().host_tables();
     for kind in 0..=u8::MAX {
         for payload in [&[][..], &[0x45; 40], &[0xff; 600]] {
             let message = icmp(kind, 0, 0, CLIENT, VIP).payload(payload);

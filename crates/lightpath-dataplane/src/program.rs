@@ -23,6 +23,7 @@ pub struct Dataplane {
     pub(crate) program: Xdp,
     pub(crate) maps: Maps,
     pub(crate) generation: Generation,
+    stages: Vec<ProgramFigures>,
 }
 
 impl Dataplane {
@@ -48,14 +49,14 @@ impl Dataplane {
 
     fn load(pins: &Pins, spec: Spec, generation: Generation) -> Result<Self, Error> {
         let directory = pins.maps(generation);
-        load(pins, &directory, &spec)?;
+        let stages = load(pins, &directory, &spec)?;
         if generation == Generation::Next {
             maps::describe(&directory, &spec)?;
         }
         let maps = Maps::open(&directory, spec.capacity)?;
         // The object that was loaded is many times the size of what is needed of it from now on.
         let program = Xdp::from_pin(pins.next_program(), XdpAttachType::Interface)?;
-        Ok(Self { pins: pins.clone(), spec, program, maps, generation })
+        Ok(Self { pins: pins.clone(), spec, program, maps, generation, stages })
     }
 
     /// What the program was made for; the capacity is that of the maps, which may be more than was asked for.
@@ -102,6 +103,12 @@ impl Dataplane {
         ProgramFigures::of(&self.program)
     }
 
+    /// What the kernel said of the stages that the program goes on to, in the order of their numbers, when they were loaded.
+    #[must_use]
+    pub fn stages(&self) -> &[ProgramFigures] {
+        &self.stages
+    }
+
     /// Puts the next program in the place of the one before it.
     pub(crate) fn promote_program(&mut self) -> Result<(), Error> {
         promote(&self.pins.next_program(), &self.pins.program())?;
@@ -143,8 +150,8 @@ impl ProgramFigures {
 }
 
 /// Loads the object over the maps in `directory`, making those that are not there, and pins the balancer's program beside the
-/// one before it. From then on both are known as this instance's.
-fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<(), Error> {
+/// one before it. From then on both are known as this instance's. What the kernel says of its stages.
+fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures>, Error> {
     let directory_mask = spec.capacity.directory - 1;
     let map_pins: Vec<_> = maps::PINNED.iter().map(|name| (*name, directory.join(name))).collect();
     let mut loader = EbpfLoader::new();
@@ -164,9 +171,11 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<(), Error> {
     loaded(&mut object, BALANCER)?;
     let stages = object.take_map(STAGES).ok_or(Error::Missing { name: STAGES })?;
     let mut stages = ProgramArray::try_from(stages).map_err(Error::map(STAGES))?;
+    let mut figures = Vec::new();
     for number in Stage::ALL {
         let program = loaded(&mut object, stage(number))?;
         stages.set(number as u32, program.fd()?, 0).map_err(Error::map(STAGES))?;
+        figures.push(ProgramFigures::of(program)?);
     }
     let next = vacated(pins.next_stages())?;
     stages.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
@@ -174,7 +183,8 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<(), Error> {
     let program: &mut Xdp =
         object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
     let next = vacated(pins.next_program())?;
-    program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })
+    program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
+    Ok(figures)
 }
 
 pub(crate) fn loaded<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Error> {

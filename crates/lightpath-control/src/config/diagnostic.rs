@@ -113,9 +113,9 @@ impl<'a> Report<'a> {
             file: self.file.to_owned(),
             line,
             column,
-            field,
-            problem,
-            help,
+            field: field.map(visible),
+            problem: visible(problem),
+            help: visible(help),
         });
     }
 
@@ -135,4 +135,21 @@ impl<'a> Report<'a> {
             _ => Err(Diagnostics(diagnostics)),
         }
     }
+}
+
+/// What is quoted from a file may hold anything: control characters are escaped, so that a message stays on its line and does
+/// nothing to a terminal.
+fn visible(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut visible = String::new();
+    for character in text.chars() {
+        if character.is_control() {
+            visible.extend(character.escape_debug());
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
 }

@@ -235,3 +235,28 @@ fn columns_count_characters() {
         ],
     )]);
 }
+
+#[test]
+fn a_message_stays_on_its_line_whatever_it_quotes() {
+    check(&[
+        (
+            r#"["eth0"]"#,
+            "[\"eth\t0\"]",
+            &[
+                r#"2:15: node: interfaces: "eth\t0" is not an interface name; write 1 to 15 bytes without "/", ":" and white space"#,
+            ],
+        ),
+        (
+            "port = 8443",
+            r#""a\nb\u001b" = 5"#,
+            &[
+                r#"12:1: service "web" backend 1: a\nb\u{1b}: unknown key; the keys here are address, port, weight"#,
+            ],
+        ),
+        (
+            r#"protocol = "udp""#,
+            "protocol = \"\u{9b}2J\"",
+            &[r#"21:12: service "dns": protocol: "\u{9b}2J" is not known; write "tcp" or "udp""#],
+        ),
+    ]);
+}

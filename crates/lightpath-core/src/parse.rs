@@ -326,7 +326,10 @@ pub(crate) fn extensions<const SLOW: bool, P: Packet>(
                         TCP | UDP | ICMPV6 => {
                             Ok(Extensions { protocol, skipped, part: Part::Later, identification })
                         }
-                        _ => Err(Reason::ExtensionHeader.into()),
+                        ipv6::HOP_BY_HOP | ipv6::ROUTING | ipv6::FRAGMENT | ipv6::DESTINATION_OPTIONS => {
+                            Err(Reason::ExtensionHeader.into())
+                        }
+                        _ => Err(Reject::Foreign),
                     };
                 }
                 if !header.is_atomic() {

@@ -40,7 +40,8 @@ pub(crate) fn backend<P: Packet, T: Tables>(
 #[inline(always)]
 const fn listed(first: u64, second: u64, length: u8) -> Address {
     let (high, low) = (first << 8 | second >> 56, second << 8);
-    let bits = length as u32 * 8;
+    // Whatever a table says, a shift stays within its word.
+    let bits = (length as u32 & 15) * 8;
     if bits < 64 {
         Address { high: high & !(u64::MAX >> bits), low: 0 }
     } else {

@@ -3,7 +3,10 @@
 //! In the kernel it is a program of its own, which the fast path calls and which starts over: what is rare costs what is not rare
 //! neither time nor registers, and the verifier walks each by itself.
 
+use lightpath_abi::Tag;
+
 use crate::answer::answer;
+use crate::directory::find;
 use crate::fast::{decide_rejected, end, send};
 use crate::parse::Link;
 use crate::wire::{TCP, UDP};
@@ -61,18 +64,29 @@ fn datagram<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
     routes: &R,
     finish: &impl Fn(Verdict<'a>) -> O,
 ) -> O {
-    if frame.part == Part::Later && !fragments::recall(frame, tables) {
-        let dropped = Drop { reason: Reason::Fragment, service: 0 };
-        return end(Verdict::Drop(dropped), packet.len(), tables, finish);
+    match frame.part {
+        Part::Whole | Part::Quoted => {}
+        // Whatever becomes of it becomes of the others, so that the kernel gets all of a datagram or nothing.
+        Part::First => fragments::remember(frame, tables),
+        Part::Later => {
+            if !fragments::recall(frame, tables) {
+                return end(unknown(frame, tables), packet.len(), tables, finish);
+            }
+        }
     }
     match decide(frame, packet, tables, routes) {
-        Verdict::Forward(forwarding) => {
-            if frame.part == Part::First {
-                fragments::remember(frame, tables);
-            }
-            send(forwarding, frame, packet, tables, finish)
-        }
+        Verdict::Forward(forwarding) => send(forwarding, frame, packet, tables, finish),
         Verdict::Reply(reply) => answer(reply, frame, packet, tables, finish),
         verdict => end(verdict, packet.len(), tables, finish),
+    }
+}
+
+/// What becomes of a fragment whose first one was not seen: to a VIP it is of no use, and anybody else's is the kernel's.
+#[inline(always)]
+fn unknown<T: Tables>(frame: &Frame, tables: &T) -> Verdict<'static> {
+    if find(tables, frame.destination, Tag::VIP).is_some() {
+        Verdict::Drop(Drop { reason: Reason::Fragment, service: 0 })
+    } else {
+        Verdict::Pass
     }
 }

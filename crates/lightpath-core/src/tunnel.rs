@@ -26,7 +26,7 @@ fn source<'a, T: Tables>(backend: &Backend, hash: FlowHash, tables: &'a T) -> Op
     match first.count {
         0 => None,
         1 => Some(first),
-        count => tables.source(u32::from(backend.source) + hash.choose(count)),
+        count => tables.source(u32::from(backend.source).wrapping_add(hash.choose(count))),
     }
 }
 
@@ -74,7 +74,7 @@ impl Outer<'_> {
         ethernet::store_header(packet, hop, ether_type)?;
         let inner = if frame.v4 { IPIP } else { IPV6_IN_IP };
         let protocol = if self.gue { UDP } else { inner };
-        let length = self.length() + frame.length;
+        let length = self.length().checked_add(frame.length).ok_or(OutOfBounds)?;
         let transport = if self.is_v4() {
             let header = ipv4::Fresh {
                 tos: frame.tos,

@@ -1,9 +1,11 @@
 //! Reasons that no packet of the table can bring about: they take a packet or tables that contradict themselves.
 
+use lightpath_abi::NextHop;
 use lightpath_core::{Drop, OutOfBounds, Packet, Reason, SlicePacket, Verdict, forward};
+use lightpath_testkit::cases::run_on_host;
 use lightpath_testkit::node::Node;
 use lightpath_testkit::packet::tcp;
-use lightpath_testkit::{Setup, service};
+use lightpath_testkit::{Service, Setup, service};
 
 /// A packet of which only the first bytes can be written.
 struct PartlyWritable<'a> {
@@ -86,6 +88,29 @@ fn tables_that_contradict_themselves_drop_the_packet() {
         let mut packet = tcp("198.51.100.10:4000", "203.0.113.10:80").build();
         let verdict = forward(&mut SlicePacket(&mut packet), &tables, &tables);
         assert_eq!(verdict, Verdict::Drop(Drop { reason: Reason::StaleSlot, service: 1 }));
+    }
+}
+
+/// A way without a known MTU takes anything; an IP length has 16 bits.
+#[test]
+fn a_packet_too_long_for_a_tunnel_on_any_way_is_dropped() {
+    let node = Node::default();
+    let hop = NextHop { mtu: 0, ..node.backend_hop() };
+    let web = |service: Service| service.backend("10.0.0.11", hop);
+    let contents = Setup::new()
+        .with(web(service("ipip", "203.0.113.10", 80).ipip()))
+        .with(web(service("gue", "203.0.113.10", 81).gue()))
+        .contents();
+    let tables = contents.host_tables();
+    for (port, outer, service) in [(80, 20, 1), (81, 28, 2)] {
+        let to = format!("203.0.113.10:{port}");
+        for (length, fits) in [(65_535 - outer, true), (65_536 - outer, false), (65_535, false)] {
+            let packet = tcp("198.51.100.10:4000", &to).payload(&vec![0; length - 40]).build();
+            let (verdict, _) = run_on_host(&packet, &node, &tables);
+            let dropped = Verdict::Drop(Drop { reason: Reason::Rewrite, service });
+            assert_eq!(verdict == dropped, !fits, "{length} bytes: {verdict:?}");
+            assert_eq!(matches!(verdict, Verdict::Forward(_)), fits, "{length} bytes: {verdict:?}");
+        }
     }
 }
 

@@ -75,6 +75,7 @@ pub(super) fn cases() -> Vec<Case> {
     ];
     let mut rows: Vec<Case> = datagrams.iter().flat_map(Datagram::cases).collect();
     rows.extend(limits());
+    rows.extend(left_alone());
     rows
 }
 
@@ -108,7 +109,42 @@ fn limits() -> Vec<Case> {
             &tcp(CLIENT4, "203.0.113.10:80").without_transport().fragment_of(110, 2, false),
         )
         .after(&first),
+        Case::drop(
+            "first fragment with a header that contradicts itself",
+            Reason::TransportHeader,
+            &tcp(CLIENT4, "203.0.113.10:80").fragment_of(113, 0, true).claim_data_offset(4),
+        ),
+        Case::drop(
+            "later fragment that begins with another header, IPv6",
+            Reason::ExtensionHeader,
+            &tcp(CLIENT6, "[2001:db8:a::10]:80").fragment_of(114, 2, false).destination_options(1),
+        ),
         // RFC 6946: it is all of its datagram.
         Case::send("atomic fragment, IPv6", Action::Redirect, &whole6, &sent6),
     ]
+}
+
+/// Datagrams that are the kernel's, and so are all of their fragments.
+fn left_alone() -> Vec<Case> {
+    let parts = |packet: &PacketBuilder, identification| {
+        let later = packet.clone().without_transport().fragment_of(identification, 2, false);
+        (packet.clone().fragment_of(identification, 0, true), later)
+    };
+    let mut rows = Vec::new();
+    for (what, identification, packet) in [
+        ("another port of a VIP", 120, udp(CLIENT4, "203.0.113.10:9999")),
+        ("another port of a backend", 121, udp("10.0.0.11:22", CLIENT4)),
+        ("another port of a backend, IPv6", 122, udp("[fd00::11]:22", CLIENT6)),
+    ] {
+        let (first, later) = parts(&packet, identification);
+        rows.push(Case::pass(&format!("first fragment, {what}"), &first));
+        rows.push(Case::pass(&format!("later fragment, {what}"), &later).after(&first));
+    }
+    for (what, packet) in
+        [("a backend", udp("10.0.0.11:8080", CLIENT4)), ("a backend, IPv6", udp("[fd00::11]:8080", CLIENT6))]
+    {
+        let (_, later) = parts(&packet, 123);
+        rows.push(Case::pass(&format!("later fragment of {what} whose first was not seen"), &later));
+    }
+    rows
 }

@@ -39,6 +39,9 @@ fn foreign() -> Vec<Case> {
         row("echo to a VIP, IPv6", icmp_echo(client6, vip6)),
         row("echo to a VIP, tagged", icmp_echo(client4, vip4).vlan(5)),
         row("fragment of an echo", icmp_echo(client4, vip4).fragment(0, true)),
+        row("later fragment of an echo", icmp_echo(client4, vip4).fragment(2, false)),
+        row("first fragment of an echo, IPv6", icmp_echo(client6, vip6).fragment(0, true)),
+        row("later fragment of an echo, IPv6", icmp_echo(client6, vip6).fragment(2, false)),
         row("GRE to a VIP", ip(47, client4, vip4)),
         row("SCTP to a VIP", ip(132, client4, vip4)),
         row("no next header to a VIP", ip(59, client6, vip6)),
@@ -97,6 +100,10 @@ fn taken_for_a_vip() -> Vec<Case> {
     let packet = tcp(CLIENT4, &format!("{other}:80"));
     vec![
         Case::pass("an address that the filter takes for a VIP", &packet),
+        Case::pass(
+            "later fragment to an address that the filter takes for a VIP",
+            &packet.clone().without_transport().fragment(2, false),
+        ),
         Case::pass(
             "malformed packet to an address that the filter takes for a VIP",
             &packet.claim_data_offset(4),

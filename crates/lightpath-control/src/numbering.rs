@@ -100,3 +100,45 @@ impl Numbering {
         self.taken.retain(|number| image.backends.contains_key(number));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(host: u8) -> Backend {
+        Backend { address: [10, 0, 0, host].into(), port: Some(80), weight: 1, server_id: None }
+    }
+
+    /// The image of a service with these backends.
+    fn image(numbers: &[(u8, BackendNumber)]) -> Image {
+        let entry = |host| lightpath_abi::Backend {
+            address: server(host).address.into(),
+            service: 1,
+            port: 80,
+            ..lightpath_abi::Backend::default()
+        };
+        let backends = numbers.iter().map(|(host, number)| (*number, entry(*host))).collect();
+        Image { backends, ..Image::default() }
+    }
+
+    #[test]
+    fn a_number_that_became_free_is_the_last_to_be_given_out_again() {
+        let mut numbering = Numbering::of_running(&image(&[(1, 1), (2, 2)]));
+        numbering.retain(&image(&[(2, 2)]));
+        // Servers of other services, until there is no number left.
+        let servers = (2..).flat_map(|service| (0..=255).map(move |host| (service, server(host))));
+        let given: Vec<BackendNumber> =
+            servers.map_while(|(service, server)| numbering.backend(service, &server).ok()).collect();
+        let expected: Vec<BackendNumber> = (3..=BackendNumber::MAX).chain([1]).collect();
+        assert!(given == expected, "the last ones are {:?}", &given[given.len() - 3..]);
+    }
+
+    #[test]
+    fn a_server_keeps_its_number_across_a_restart() {
+        let running = image(&[(1, 7), (2, 3)]);
+        let mut numbering = Numbering::of_running(&running);
+        assert_eq!(numbering.backend(1, &server(2)), Ok(3));
+        assert_eq!(numbering.backend(1, &server(1)), Ok(7));
+        assert_eq!(numbering.backend(2, &server(1)), Ok(8), "behind another service it is another backend");
+    }
+}

@@ -94,6 +94,14 @@ fn an_entry_of_a_backend_that_does_not_serve_counts_as_absent_at_once() {
     assert_eq!(world.send(&connection.data(9)), Some(1));
 }
 
+/// Cilium's issues 8037 and 18632: an entry outlives its backend, and sends traffic to an unrelated service.
+#[test]
+fn a_remembered_flow_never_leads_to_a_backend_of_another_service() {
+    let (mut world, connection, backend) = opened_during_a_drain();
+    world.tables.backends_mut().get_mut(&backend).unwrap().service += 1;
+    assert_eq!(world.send(&connection.data(9)), Some(1));
+}
+
 #[test]
 fn flows_that_differ_in_one_field_are_different_flows() {
     let mut world = World::new(web(), &[1, 1], 499);
@@ -188,6 +196,27 @@ fn flows_of_a_sticky_service_stay_too() {
         world.wait(100);
         world.settle();
     }
+}
+
+/// Cilium's issue 27096: stickiness that ignores draining.
+#[test]
+fn a_sticky_client_opens_no_more_flows_on_a_draining_backend_and_keeps_those_it_has() {
+    let mut world = World::new(web().sticky(), &[1, 1, 1, 1], 499);
+    let send = |world: &World, client: u16, port: u16| {
+        let packet = packet::tcp(&format!("172.16.0.{client}:{port}"), VIP);
+        [world.send(&packet.clone().flags(packet::SYN)), world.send(&packet.sequence(1_000_001))]
+    };
+    let (client, _) = (1..=100)
+        .map(|client| (client, send(&world, client, 1)))
+        .find(|(_, at)| *at == [Some(1); 2])
+        .unwrap();
+    world.drain(1);
+    for port in 2..50 {
+        let [syn, ack] = send(&world, client, port);
+        assert!(syn != Some(1) && syn == ack, "port {port}: {syn:?}, {ack:?}");
+    }
+    let old = packet::tcp(&format!("172.16.0.{client}:1"), VIP).sequence(1_000_002);
+    assert_eq!(world.send(&old), Some(1));
 }
 
 #[test]

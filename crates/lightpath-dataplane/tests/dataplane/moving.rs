@@ -3,9 +3,13 @@
 use lightpath_abi::Slot;
 use lightpath_core::Tables;
 use lightpath_core::host::Image;
+use lightpath_dataplane::TestPacket;
 use lightpath_testkit::cases::{assert_all_hold, contents};
 use lightpath_testkit::describe;
+use lightpath_testkit::packet::{PacketBuilder, SYN, tcp};
 use lightpath_testkit::random::Packets;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 use crate::lab::{CAPACITY, in_lab, receive};
 use crate::packets::fares_alike;
@@ -90,5 +94,33 @@ fn what_was_remembered_of_a_backend_is_forgotten_when_it_stops_serving() {
         }
         dataplane.apply(&image).unwrap();
         assert_eq!(dataplane.settle().unwrap().flows, 0);
+    });
+}
+
+/// Tables of each CPU's own, as in vc5, lose flows when an interface moves them to another queue.
+#[test]
+fn a_flow_is_remembered_whichever_cpu_receives_its_packets() {
+    in_lab(|lab| {
+        let _receiving = receive();
+        let contents = contents(&lab.node);
+        let mut dataplane = lab.open(&contents);
+        dataplane.apply(&turned(&contents.image)).unwrap();
+        let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let cpus: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap()).collect();
+        let destination = |cpu: usize, packet: &PacketBuilder| {
+            let mut only = CpuSet::new();
+            only.set(cpu).unwrap();
+            sched_setaffinity(Pid::from_raw(0), &only).unwrap();
+            let packet = TestPacket { bytes: &packet.build(), interface: lab.node.front, repeat: 1 };
+            dataplane.test_run(packet).unwrap().bytes[30..34].to_vec()
+        };
+        for (port, cpu) in (4000..4032).zip(cpus.iter().cycle()) {
+            let packet = tcp(&format!("198.51.100.10:{port}"), "203.0.113.10:93").payload(b"");
+            let backend = destination(*cpu, &packet.clone().flags(SYN).sequence(5));
+            // Every slot moves: a segment of a flow that is not remembered goes to another backend than a SYN.
+            for cpu in &cpus {
+                assert_eq!(destination(*cpu, &packet.clone().sequence(6)), backend, "port {port}, CPU {cpu}");
+            }
+        }
     });
 }

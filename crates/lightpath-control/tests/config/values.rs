@@ -250,13 +250,13 @@ fn a_message_stays_on_its_line_whatever_it_quotes() {
             "port = 8443",
             r#""a\nb\u001b" = 5"#,
             &[
-                r#"12:1: service "web" backend 1: a\nb\u{1b}: unknown key; the keys here are address, port, weight"#,
+                r#"12:1: service "web" backend 1: a\nb\u{1b}: unknown key; the keys here are address, port, weight, server_id"#,
             ],
         ),
         (
             r#"protocol = "udp""#,
             "protocol = \"\u{9b}2J\"",
-            &[r#"21:12: service "dns": protocol: "\u{9b}2J" is not known; write "tcp" or "udp""#],
+            &[r#"21:12: service "dns": protocol: "\u{9b}2J" is not known; write "tcp", "udp" or "quic""#],
         ),
     ]);
 }

@@ -88,7 +88,7 @@ fn tcp_arrives(bed: &Bed, family: Family, forward: &str) {
     assert_eq!(counted.replies > 0, forward == "nat", "{counted:?}");
 }
 
-/// Every datagram that was sent was forwarded, and none was lost on its way.
+/// Every datagram that was sent was forwarded, and none was lost on its way to the server's socket.
 fn udp_arrives(bed: &Bed, family: Family, forward: &str) {
     let name = format!("udp{family:?}");
     let before = Counted::of(bed, &name);
@@ -102,8 +102,10 @@ fn udp_arrives(bed: &Bed, family: Family, forward: &str) {
     // One datagram more opens the flow, and is answered by one.
     assert_eq!(counted.packets, sent + 1, "{end:#}");
     assert_eq!(counted.replies, u64::from(forward == "nat"), "{end:#}");
-    // A server that does not come to run for a while loses what its socket has no room for, and the kernel says so.
-    assert_eq!(lost, overflows() - overflows_before, "{end:#}");
+    // A server that does not come to run for a while loses what its socket has no room for, and the kernel says so. The
+    // server learns of a loss from a later datagram, so it misses those at the end.
+    let overflowed = overflows() - overflows_before;
+    assert!(lost <= overflowed, "{lost} lost, {overflowed} found no room in a socket; {end:#}");
 }
 
 /// Runs the client; the `end` of its report.

@@ -22,13 +22,14 @@ mod values;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use toml_edit::Document;
+use toml_edit::{Document, DocumentMut, Table};
 
 use crate::model::Config;
 use diagnostic::{Complaint, Report};
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use reference::{EXAMPLE, markdown};
+pub(crate) use suggestion::closest;
 
 /// The seed of the flow hash when the configuration names none: equal everywhere, so that a cluster works unset, and
 /// public, so that somebody who cares about aimed collisions sets another.
@@ -50,8 +51,49 @@ pub const MAX_SOURCE_PREFIXES: usize = 256;
 /// Addresses that `snat_addresses` may hold, prefixes counted in full.
 pub const MAX_SNAT_ADDRESSES: u64 = 1024;
 
+/// A configuration file that is right.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    config: Config,
+    document: DocumentMut,
+}
+
+impl Loaded {
+    /// What it says.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its tables.
+    pub(crate) fn document(&self) -> &DocumentMut {
+        &self.document
+    }
+}
+
 /// Reads and checks a configuration. `file` is the name used in messages; nothing is opened.
 pub fn parse(text: &str, file: &str) -> Result<Config, Diagnostics> {
+    read(text, file).map(|loaded| loaded.config)
+}
+
+/// Reads and checks the configuration file at `path`.
+pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    let bytes =
+        std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_path_buf(), source })?;
+    let file = path.display().to_string();
+    match str::from_utf8(&bytes) {
+        Ok(text) => Ok(read(text, &file)?),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let report = Report::new(&valid, &file);
+            report.add(valid.len(), None, Complaint::new("this is not UTF-8", "save the file as UTF-8"));
+            let config = report.finish(None)?;
+            Ok(Loaded { config, document: DocumentMut::new() })
+        }
+    }
+}
+
+fn read(text: &str, file: &str) -> Result<Loaded, Diagnostics> {
     let report = Report::new(text, file);
     let document = match Document::parse(text) {
         Ok(document) => document,
@@ -60,28 +102,23 @@ pub fn parse(text: &str, file: &str) -> Result<Config, Diagnostics> {
             // The parser's words for "nothing more may follow here".
             let problem = error.message().trim_end_matches(", expected nothing");
             report.add(at, None, Complaint::new(problem, "the file must be TOML, see https://toml.io"));
-            return report.finish(None);
+            let config = report.finish(None)?;
+            return Ok(Loaded { config, document: DocumentMut::new() });
         }
     };
-    let written = sections::read(&document, &report);
-    checks::check(&written, &report);
-    report.finish(written.into_model())
+    let config = checked(document.as_table(), report)?;
+    Ok(Loaded { config, document: document.into_mut() })
 }
 
-/// Reads and checks the configuration file at `path`.
-pub fn load(path: &Path) -> Result<Config, LoadError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_path_buf(), source })?;
-    let file = path.display().to_string();
-    match str::from_utf8(&bytes) {
-        Ok(text) => Ok(parse(text, &file)?),
-        Err(error) => {
-            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let report = Report::new(&valid, &file);
-            report.add(valid.len(), None, Complaint::new("this is not UTF-8", "save the file as UTF-8"));
-            Ok(report.finish(None)?)
-        }
-    }
+/// Checks tables that are no longer as they were written. Where a mistake is said to be means nothing.
+pub(crate) fn of_document(document: &DocumentMut) -> Result<Config, Diagnostics> {
+    checked(document.as_table(), Report::new("", ""))
+}
+
+fn checked(root: &Table, report: Report<'_>) -> Result<Config, Diagnostics> {
+    let written = sections::read(root, &report);
+    checks::check(&written, &report);
+    report.finish(written.into_model())
 }
 
 /// Why a configuration file gave no configuration.

@@ -8,12 +8,14 @@ pub mod hops;
 pub mod host;
 pub mod maglev;
 pub mod model;
+pub mod overrides;
 pub mod plan;
 pub mod reconcile;
 
 mod leaving;
 mod netlink;
 mod numbering;
+mod persist;
 mod ports;
 mod sources;
 #[cfg(test)]

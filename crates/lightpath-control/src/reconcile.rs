@@ -94,8 +94,8 @@ pub struct Reconciler {
     sources: Sources,
     /// The backends as they were last applied.
     running: BTreeMap<BackendNumber, BackendEntry>,
-    /// Who competed for the slots of each service when they were last applied.
-    candidates: BTreeMap<ServiceIndex, Vec<Candidate>>,
+    /// How many slots each service had and who competed for them, when they were last applied.
+    competitions: BTreeMap<ServiceIndex, (u32, Vec<Candidate>)>,
     states: Vec<ServiceState>,
 }
 
@@ -110,7 +110,7 @@ impl Reconciler {
             numbering: Numbering::of_running(running),
             sources: Sources::of_running(running),
             running: running.backends.clone(),
-            candidates: BTreeMap::new(),
+            competitions: BTreeMap::new(),
             states: Vec::new(),
         }
     }
@@ -119,8 +119,6 @@ impl Reconciler {
     pub fn configure(&mut self, config: Config) {
         self.wanted = config.clone();
         (self.config, self.leaving) = leaving::keep(&self.config, config);
-        // A table may have another size.
-        self.candidates.clear();
     }
 
     /// Lets go of the leaving backends whose numbers nothing refers to any more; whether there are any.
@@ -183,8 +181,10 @@ impl Reconciler {
         }));
         self.sources.begin();
         let mut translating = BTreeSet::new();
+        let before: BTreeMap<ServiceIndex, &ServiceState> =
+            self.states.iter().map(|state| (state.index, state)).collect();
         let mut states = Vec::new();
-        let mut competing = BTreeMap::new();
+        let mut competitions = BTreeMap::new();
         let mut claimed = BTreeSet::new();
         for service in &self.config.services {
             let index = self.numbering.service(service, &mut claimed);
@@ -215,13 +215,14 @@ impl Reconciler {
             }
             image.entries.extend(plan::entries(service, index, &numbers));
             candidates.sort_unstable();
-            let previous = self.states.get(states.len()).filter(|state| state.index == index);
-            if self.candidates.get(&index) == Some(&candidates) && previous.is_some() {
-                keep_shares(&mut backends, previous);
-            } else {
-                image.slots.insert(index, slots(service, &candidates, &mut backends));
+            let competition = (service.slots, candidates);
+            match before.get(&index) {
+                Some(before) if self.competitions.get(&index) == Some(&competition) => {
+                    keep_shares(&mut backends, before);
+                }
+                _ => drop(image.slots.insert(index, slots(service, &competition.1, &mut backends))),
             }
-            competing.insert(index, candidates);
+            competitions.insert(index, competition);
             states.push(ServiceState { index, backends });
         }
         let nodes: BTreeSet<Address> =
@@ -231,7 +232,7 @@ impl Reconciler {
         let changes = dataplane.apply(&image).map_err(Error::Dataplane)?;
         self.sources.end();
         self.numbering.retain(&image);
-        self.candidates = competing;
+        self.competitions = competitions;
         self.states = states;
         self.running = image.backends;
         Ok(changes)
@@ -321,10 +322,10 @@ fn slots(service: &Service, candidates: &[Candidate], backends: &mut [BackendSta
     table
 }
 
-fn keep_shares(backends: &mut [BackendState], previous: Option<&ServiceState>) {
+fn keep_shares(backends: &mut [BackendState], before: &ServiceState) {
+    let shares: BTreeMap<BackendNumber, u32> =
+        before.backends.iter().map(|backend| (backend.number, backend.slots)).collect();
     for backend in backends {
-        let before =
-            previous.and_then(|state| state.backends.iter().find(|old| old.number == backend.number));
-        backend.slots = before.map_or(0, |old| old.slots);
+        backend.slots = shares.get(&backend.number).copied().unwrap_or(0);
     }
 }

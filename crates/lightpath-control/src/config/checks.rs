@@ -48,7 +48,7 @@ impl Checks<'_> {
         for service in self.services {
             let Some(name) = &service.name else { continue };
             if let Some(first) = first_uses.get(&name.value) {
-                let problem = format!("{:?} is also the name of the service on line {first}", name.value);
+                let problem = format!("{:?} is also the name of another service{first}", name.value);
                 self.add(
                     name.at,
                     &service.place,
@@ -57,7 +57,7 @@ impl Checks<'_> {
                     "give each service a name of its own",
                 );
             } else {
-                first_uses.insert(&name.value, self.report.line(name.at));
+                first_uses.insert(&name.value, self.report.on_line(name.at));
             }
         }
     }
@@ -74,13 +74,13 @@ impl Checks<'_> {
             let (Some(vip), Some(protocol)) = (second.vip, second.protocol) else { continue };
             let (Some(taken), Some(ports)) = (first.ports, second.ports) else { continue };
             let problem = format!(
-                "{} port {} of {} is taken by {}, port {} on line {}",
+                "{} port {} of {} is taken by {}, port {}{}",
                 protocol.value,
                 ports.value,
                 vip.value,
                 first.place,
                 taken.value,
-                self.report.line(taken.at)
+                self.report.on_line(taken.at)
             );
             let help = "give one of them other ports, another VIP or another protocol";
             self.add(ports.at, &second.place, &keys::PORT, problem, help);
@@ -113,11 +113,11 @@ impl Checks<'_> {
             let port = backend.effective_port(ports.value);
             if let Some(first) = first_uses.get(&(address.value, port)) {
                 let port = port.map_or_else(String::new, |port| format!(" port {port}"));
-                let problem = format!("{}{port} is also the backend on line {first}", address.value);
+                let problem = format!("{}{port} is also another backend{first}", address.value);
                 let help = "list it once, with the sum of the weights";
                 self.add(address.at, &backend.place, &keys::ADDRESS, problem, help);
             } else {
-                first_uses.insert((address.value, port), self.report.line(backend.at));
+                first_uses.insert((address.value, port), self.report.on_line(backend.at));
             }
         }
     }

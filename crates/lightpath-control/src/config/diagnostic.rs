@@ -26,13 +26,18 @@ pub struct Diagnostic {
     pub help: String,
 }
 
+impl Diagnostic {
+    /// As it is displayed, without the file and the place in it.
+    #[must_use]
+    pub fn without_place(&self) -> String {
+        let field = self.field.as_ref().map_or_else(String::new, |field| format!("{field}: "));
+        format!("{field}{}; {}", self.problem, self.help)
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file, self.line, self.column)?;
-        if let Some(field) = &self.field {
-            write!(f, "{field}: ")?;
-        }
-        write!(f, "{}; {}", self.problem, self.help)
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.without_place())
     }
 }
 
@@ -122,6 +127,11 @@ impl<'a> Report<'a> {
     /// The line, from 1, of the byte offset `at`.
     pub(super) fn line(&self, at: usize) -> usize {
         self.lines.partition_point(|start| *start <= at)
+    }
+
+    /// ` on line N`, behind the name of what stands at `at`; nothing where there are no lines.
+    pub(super) fn on_line(&self, at: usize) -> String {
+        if self.text.is_empty() { String::new() } else { format!(" on line {}", self.line(at)) }
     }
 
     /// The configuration if nothing was noted, else everything that was.

@@ -271,7 +271,11 @@ impl Given<'_> {
     /// The value exactly as it stands in the file, cut to a readable length.
     fn quoted(&self) -> String {
         const LONGEST: usize = 70;
-        let written = self.item.span().and_then(|span| self.text.get(span)).unwrap_or_default();
+        let written = match self.item.span() {
+            Some(span) => self.text.get(span).unwrap_or_default().to_owned(),
+            // It was never written, but came by the API.
+            None => self.item.to_string().trim().to_owned(),
+        };
         let line = written.lines().next().unwrap_or_default();
         if line.len() == written.len() && line.chars().count() <= LONGEST {
             return line.to_owned();

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use toml_edit::Document;
+use toml_edit::Table;
 
 use super::diagnostic::{Complaint, Report};
 use super::reader::{Located, TableReader, field};
@@ -59,8 +59,8 @@ pub(super) struct WrittenBackend {
 }
 
 /// Reads every table of the document.
-pub(super) fn read<'a>(document: &'a Document<&str>, report: &'a Report<'a>) -> Written {
-    let root = TableReader::root(document.as_table(), report);
+pub(super) fn read<'a>(root: &'a Table, report: &'a Report<'a>) -> Written {
+    let root = TableReader::root(root, report);
     root.refuse_other_keys(&keys::ROOT);
     let table = root.required_table(&keys::NODE_TABLE);
     let prefixes = |key| table.as_ref().and_then(|table| table.list(key, values::source_prefix));

@@ -2,7 +2,7 @@
 
 /// The name of `known` that `written` was most likely meant to be, if one is close enough to be a typing mistake:
 /// at most a third of its characters off.
-pub(super) fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|name| (distance(&written.to_lowercase(), name), name))

@@ -6,12 +6,14 @@
 //!   "sysctls": [ { "path": "net/ipv4/conf/eth0/forwarding", "previous": "0", "set": "1" } ] }
 //! ```
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::persist;
 
 /// The version this program writes, and the only one it reads.
 const VERSION: u32 = 1;
@@ -147,7 +149,7 @@ impl Ledger {
     fn change(&mut self, change: impl FnOnce(&mut Contents)) -> Result<(), Error> {
         let mut contents = self.contents.clone();
         change(&mut contents);
-        replace(&self.path, &contents).map_err(|source| Error::Write { path: self.path.clone(), source })?;
+        persist::replace(&self.path, &contents).map_err(|source| Error::Write { path: self.path.clone(), source })?;
         self.contents = contents;
         Ok(())
     }
@@ -165,19 +167,4 @@ fn parse(path: &Path, text: &[u8]) -> Result<Contents, Error> {
         return Err(Error::Version { path: path.to_owned(), version });
     }
     serde_json::from_slice(text).map_err(damaged)
-}
-
-/// Readers see the old contents or the new ones, also after a power failure: the data is on disk before the name
-/// points to it, and the name before the call returns.
-fn replace(path: &Path, contents: &Contents) -> io::Result<()> {
-    // One fixed name: what a crash leaves behind is overwritten by the next change.
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let mut file = File::create(&temporary)?;
-    serde_json::to_writer_pretty(&mut file, contents)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
 }

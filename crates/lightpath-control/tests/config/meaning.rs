@@ -289,7 +289,7 @@ fn a_file_is_loaded_under_its_own_name() {
     assert_eq!(error.to_string(), expected);
 
     fs::write(&path, RIGHT).unwrap();
-    assert_eq!(load(&path).unwrap(), parse(RIGHT, "f.toml").unwrap());
+    assert_eq!(*load(&path).unwrap().config(), parse(RIGHT, "f.toml").unwrap());
 
     fs::write(&path, b"[node]\n# caf\xe9\n").unwrap();
     assert_eq!(

@@ -136,7 +136,7 @@ fn server_ids_are_hex_of_the_services_length_and_unique() {
             "\"0a01\"",
             "\"0a02\"",
             &[
-                r#"17:13: service "h3" backend 2: server_id: "0a02" is also the server ID of the backend on line 11; give each backend one of its own"#,
+                r#"17:13: service "h3" backend 2: server_id: "0a02" is also the server ID of another backend on line 11; give each backend one of its own"#,
             ],
         ),
         (

@@ -54,7 +54,7 @@ fn backends_fit_their_service() {
             r#""10.0.0.12""#,
             "\"10.0.0.11\"\nport = 8443",
             &[
-                r#"15:11: service "web" backend 2: address: 10.0.0.11 port 8443 is also the backend on line 10; list it once, with the sum of the weights"#,
+                r#"15:11: service "web" backend 2: address: 10.0.0.11 port 8443 is also another backend on line 10; list it once, with the sum of the weights"#,
             ],
         ),
         (r#""10.0.0.12""#, r#""10.0.0.11""#, &[]),

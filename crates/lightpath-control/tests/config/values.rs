@@ -158,7 +158,7 @@ fn names_are_short_and_plain() {
             r#"name = "dns""#,
             r#"name = "web""#,
             &[
-                r#"18:8: service "web": name: "web" is also the name of the service on line 5; give each service a name of its own"#,
+                r#"18:8: service "web": name: "web" is also the name of another service on line 5; give each service a name of its own"#,
             ],
         ),
     ]);

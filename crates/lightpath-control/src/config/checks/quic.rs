@@ -55,11 +55,11 @@ impl Checks<'_> {
         for backend in &service.backends {
             let Some(Located { value: Some(id), at }) = backend.server_id else { continue };
             if let Some(first) = first_uses.get(&id) {
-                let problem = format!("\"{id}\" is also the server ID of the backend on line {first}");
+                let problem = format!("\"{id}\" is also the server ID of another backend{first}");
                 let help = "give each backend one of its own";
                 self.add(at, &backend.place, &keys::SERVER_ID, problem, help);
             } else {
-                first_uses.insert(id, self.report.line(backend.at));
+                first_uses.insert(id, self.report.on_line(backend.at));
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::leaving::{self, Leaver};
 use crate::maglev::{self, Candidate};
 use crate::model::{Announce, Backend, Config, Forward, Node, Service};
 use crate::numbering::{Exhausted, Numbering};
+use crate::overrides::Endpoint;
 use crate::plan;
 use crate::sources::{NO_SOURCE, Sources};
 
@@ -139,6 +140,15 @@ impl Reconciler {
         }
         self.leaving.retain(|leaver| !released.contains(leaver));
         !released.is_empty()
+    }
+
+    /// Lets go of a leaving backend at once, whatever flows it has; whether there is such a one.
+    pub fn dismiss(&mut self, service: &str, backend: Endpoint) -> bool {
+        let is_it = |known: &Backend| known.endpoint() == backend;
+        for known in self.config.services.iter_mut().filter(|known| known.name == service) {
+            known.backends.retain(|known| !is_it(known));
+        }
+        self.leaving.remove(&(service.to_owned(), backend.address, backend.port))
     }
 
     /// The configuration as it was given.

@@ -4,13 +4,15 @@ use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
-use hyper::{Request, header};
+use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+
+use crate::problem::Problem;
 
 /// No answer of the daemon takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,16 +24,16 @@ pub(crate) fn is_served(socket: &Path) -> bool {
 
 /// The body of a successful answer to GET `path`.
 pub(crate) fn get(socket: &Path, path: &str) -> Result<String> {
-    send(socket, Request::get(path).body(Full::default())?)
+    send(socket, Method::GET, path, None)
 }
 
-/// The body of a successful answer to POST `path` with this JSON.
-pub(crate) fn post(socket: &Path, path: &str, json: String) -> Result<String> {
-    let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-    send(socket, request.body(Full::from(json))?)
-}
-
-fn send(socket: &Path, request: Request<Full<Bytes>>) -> Result<String> {
+/// The body of a successful answer to a request with this JSON. A refusal is a [`Problem`].
+pub(crate) fn send(socket: &Path, method: Method, path: &str, json: Option<String>) -> Result<String> {
+    let mut request = Request::builder().method(method).uri(path);
+    if json.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let request = request.body(json.map_or_else(Full::default, Full::from))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::time::timeout(TIMEOUT, ask(socket, request)).await.context("the daemon does not answer")?
@@ -46,8 +48,9 @@ async fn ask(socket: &Path, mut request: Request<Full<Bytes>>) -> Result<String>
     let answer = sender.send_request(request).await?;
     let status = answer.status();
     let body = String::from_utf8(answer.into_body().collect().await?.to_bytes().into())?;
-    if !status.is_success() {
-        bail!("the daemon answers {status}: {body}");
+    if status.is_success() {
+        return Ok(body);
     }
-    Ok(body)
+    Err(serde_json::from_str::<Problem>(&body)
+        .map_or_else(|_| anyhow!("the daemon answers {status}: {body}"), Error::from))
 }

@@ -1,11 +1,14 @@
 //! The command line as it is typed.
 
+mod change;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 when all is well, 1 when the answer is no or the input is wrong, 2 when the command line is wrong.
@@ -25,6 +28,19 @@ Example:
   lightpath explain --pcap capture.pcap --packet 3
   ssh client tcpdump -c 10 -w - port 443 | lightpath explain --pcap -";
 
+const BACKEND_HELP: &str = "\
+Example:
+  lightpath backend add web 10.0.0.14:8080
+  lightpath backend drain web 10.0.0.11
+  lightpath backend weight web 10.0.0.12:8080 50
+  lightpath backend remove web 10.0.0.11";
+
+const SERVICE_HELP: &str = "\
+Example:
+  lightpath service add dns --vip 203.0.113.53 --port 53 --protocol udp --backend 10.0.0.11 --backend 10.0.0.12
+  lightpath service add --file service.toml
+  lightpath service remove dns";
+
 const DECAP_HELP: &str = "\
 Everything else that arrives stays the kernel's, untouched: other packets, tunnels that this host ends itself, tunnels to other
 hosts. What comes out of a tunnel has to be for an address of this host, so make the VIP one:
@@ -36,6 +52,8 @@ A source address can be forged: have your network drop, at its edge, packets tha
 Example:
   lightpath decap --interface eth0 --from 10.0.0.2 --from 2001:db8:0:1::2
   lightpath decap --interface eth0 --from 10.7.0.0/16 --strict --json";
+
+pub(crate) use change::{Backend, NewService, Service};
 
 /// A layer-4 load balancer that forwards in XDP.
 #[derive(Debug, Parser)]
@@ -92,8 +110,14 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  lightpath check -c lightpath.toml")]
     Check(ConfigFile),
     /// Apply the daemon's configuration file as it is now: what is different, or nothing if it is wrong. SIGHUP does the same.
-    #[command(after_help = "Example:\n  lightpath reload")]
-    Reload,
+    #[command(after_help = "Example:\n  lightpath reload\n  lightpath reload --discard")]
+    Reload(Reload),
+    /// Add, remove, drain or weigh a backend while everything runs. It lasts until `reload --discard`.
+    #[command(subcommand, after_help = BACKEND_HELP)]
+    Backend(Backend),
+    /// Add or remove a service while everything runs. It lasts until `reload --discard`.
+    #[command(subcommand, after_help = SERVICE_HELP)]
+    Service(Service),
     /// Show services, backends, rates and drops of the running daemon.
     #[command(after_help = "Example:\n  lightpath status --json | jq '.services[].backends[].state'")]
     Status,
@@ -109,6 +133,14 @@ pub(crate) enum Command {
     /// Take the data plane off its interfaces and undo what was changed on this host.
     #[command(after_help = "Example:\n  lightpath detach --instance default")]
     Detach,
+}
+
+/// What becomes of changes made at run time.
+#[derive(Args, Debug)]
+pub(crate) struct Reload {
+    /// Forget what was changed at run time: the file is all that counts.
+    #[arg(long)]
+    pub(crate) discard: bool,
 }
 
 /// The configuration file.
@@ -165,11 +197,13 @@ impl Explain {
 }
 
 /// A flow, and which packet of it: the query of `GET /v1/explain`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, IntoParams)]
 pub(crate) struct Flow {
     /// Source address and port.
+    #[param(value_type = String)]
     pub(crate) src: SocketAddr,
     /// Destination address and port.
+    #[param(value_type = String)]
     pub(crate) dst: SocketAddr,
     /// Protocol.
     pub(crate) proto: Proto,
@@ -179,7 +213,7 @@ pub(crate) struct Flow {
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Proto {
     /// TCP.

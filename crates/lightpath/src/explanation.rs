@@ -4,13 +4,15 @@ use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::hex::Hex;
 
 /// A packet to explain. The body of `POST /v1/explain` is a list of them, and its answer a list of [`Explanation`]s.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Sample {
     /// Its bytes from the Ethernet header on, as many as are known.
+    #[schema(value_type = String)]
     pub(crate) bytes: Hex,
     /// Its length on the wire, in bytes. What lies beyond `bytes` is payload that a capture left out.
     pub(crate) length: usize,
@@ -19,7 +21,7 @@ pub(crate) struct Sample {
 }
 
 /// The answer of `lightpath explain`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Explanation {
     /// Its number in the capture, from 1; only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,26 +55,28 @@ pub(crate) struct Explanation {
     /// What is done to its headers, in words.
     pub(crate) rewrite: Option<String>,
     /// The header fields that come out different. Empty when the question was a flow and not a packet.
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<FieldChange>,
     /// How it leaves.
     pub(crate) next_hop: Option<NextHopExplanation>,
     /// The packet as it leaves, from its Ethernet header on, or as the kernel gets it where that chooses the next hop; none
     /// when it does not go on, or the question was a flow.
+    #[schema(value_type = Option<String>)]
     pub(crate) packet: Option<Hex>,
 }
 
 /// A backend.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BackendExplanation {
     /// Its address.
+    #[schema(value_type = String)]
     pub(crate) address: IpAddr,
     /// Its port; null where the client's is kept.
     pub(crate) port: Option<u16>,
 }
 
 /// A header field before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Change {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct FieldChange {
     /// Its name.
     pub(crate) field: String,
     /// What the packet came with; null when that is not known.
@@ -82,7 +86,7 @@ pub(crate) struct Change {
 }
 
 /// Where a packet goes on the wire.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct NextHopExplanation {
     /// Index of the interface.
     pub(crate) interface: u32,
@@ -164,7 +168,7 @@ impl fmt::Display for BackendExplanation {
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { field, before, after } = self;
         match before {

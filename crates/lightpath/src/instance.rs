@@ -11,7 +11,10 @@ use crate::cli::Global;
 pub(crate) struct Instance {
     pub(crate) name: String,
     pub(crate) socket: PathBuf,
+    /// What was changed on this host.
     pub(crate) ledger: PathBuf,
+    /// What was changed of the configuration at run time.
+    pub(crate) overrides: PathBuf,
     pub(crate) pins: Pins,
 }
 
@@ -21,6 +24,7 @@ impl From<&Global> for Instance {
             name: global.instance.clone(),
             socket: global.run_dir.join(format!("{}.sock", global.instance)),
             ledger: global.state_dir.join(&global.instance).join("host.json"),
+            overrides: global.state_dir.join(&global.instance).join("overrides.json"),
             pins: Pins::new(&global.bpf_dir, &global.instance),
         }
     }

@@ -5,6 +5,7 @@
 
 mod api;
 mod bench;
+mod changed;
 mod cli;
 mod commands;
 mod daemon;
@@ -15,7 +16,7 @@ mod hex;
 mod instance;
 mod logging;
 mod output;
-mod reloaded;
+mod problem;
 mod root;
 mod status;
 mod take_off;

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Everything `lightpath status` shows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Status {
     /// Version of the daemon.
     pub(crate) version: String,
@@ -25,12 +26,15 @@ pub(crate) struct Status {
     /// Packets answered by the data plane since the maps were made, by kind of answer. Those that answer a packet which
     /// could not go on are among the drops too.
     pub(crate) replies: BTreeMap<String, u64>,
+    /// What was changed at run time and differs from the configuration file, a line each.
+    #[serde(default)]
+    pub(crate) overrides: Vec<String>,
     /// The services, in the order of the configuration.
     pub(crate) services: Vec<ServiceStatus>,
 }
 
 /// An interface of the node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct InterfaceStatus {
     /// Its name.
     pub(crate) name: String,
@@ -39,7 +43,7 @@ pub(crate) struct InterfaceStatus {
 }
 
 /// The XDP program.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ProgramStatus {
     /// Its id in the kernel.
     pub(crate) id: u32,
@@ -50,7 +54,7 @@ pub(crate) struct ProgramStatus {
 }
 
 /// What is remembered of flows. Nothing is, while no slot moves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct FlowStatus {
     /// Slots whose backend was changed while flows of an earlier one may live on.
     pub(crate) moving_slots: usize,
@@ -61,11 +65,12 @@ pub(crate) struct FlowStatus {
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ServiceStatus {
     /// Its name.
     pub(crate) name: String,
     /// Its address.
+    #[schema(value_type = String)]
     pub(crate) vip: IpAddr,
     /// A number, or a text such as `"8000-8999"` and `"any"`.
     pub(crate) port: Port,
@@ -92,9 +97,10 @@ pub(crate) struct ServiceStatus {
 }
 
 /// A backend of a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BackendStatus {
     /// Its address.
+    #[schema(value_type = String)]
     pub(crate) address: IpAddr,
     /// Its port; null where the client's is kept.
     pub(crate) port: Option<u16>,
@@ -122,7 +128,7 @@ pub(crate) struct BackendStatus {
 }
 
 /// The ports of a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Port {
     /// One.
@@ -154,6 +160,10 @@ impl fmt::Display for Status {
         }
         for service in &self.services {
             write!(f, "\n{service}")?;
+        }
+        if !self.overrides.is_empty() {
+            writeln!(f, "\nChanged at run time (`lightpath reload --discard` returns to the file):")?;
+            self.overrides.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         }
         if self.drops.is_empty() {
             writeln!(f, "\nNothing dropped.")?;

@@ -1,5 +1,7 @@
 //! One change, and whether it can be made.
 
+use serde_json::Value as Json;
+
 use super::merge::name_of;
 use super::{BackendOverride, Definition, Endpoint, Overrides};
 use crate::config::closest;
@@ -19,8 +21,6 @@ pub enum Change {
     AddBackend {
         /// The service that gets it.
         service: String,
-        /// The backend, once more.
-        backend: Endpoint,
         /// Its keys.
         definition: Definition,
     },
@@ -87,6 +87,9 @@ pub enum Refused {
         /// Those that it may be.
         known: String,
     },
+    /// What is to be added does not say who it is.
+    #[error("{0}")]
+    Nameless(String),
     /// It is there already.
     #[error("{0}")]
     Exists(String),
@@ -109,8 +112,8 @@ impl Overrides {
                     next.removed_services.insert(name.clone());
                 }
             }
-            Change::AddBackend { service, backend, definition } => {
-                next.add_backend(service_of(running, service)?, *backend, definition)?;
+            Change::AddBackend { service, definition } => {
+                next.add_backend(service_of(running, service)?, definition)?;
             }
             Change::RemoveBackend { service, backend } => {
                 let (service, backend) = backend_of(running, service, *backend)?;
@@ -148,6 +151,10 @@ impl Overrides {
 
     fn add_service(&mut self, definition: &Definition, running: &Config) -> Result<(), Refused> {
         let name = name_of(definition);
+        if name.is_empty() {
+            let problem = "the new service has no name; write one under \"name\"";
+            return Err(Refused::Nameless(problem.to_owned()));
+        }
         if running.services.iter().any(|service| service.name == name) {
             return Err(Refused::Exists(format!("there is a service {name:?} already; remove it first")));
         }
@@ -155,13 +162,15 @@ impl Overrides {
         Ok(())
     }
 
-    fn add_backend(
-        &mut self,
-        service: &Service,
-        backend: Endpoint,
-        definition: &Definition,
-    ) -> Result<(), Refused> {
-        let backend = Endpoint { port: backend.port.or(service.ports.single()), ..backend };
+    fn add_backend(&mut self, service: &Service, definition: &Definition) -> Result<(), Refused> {
+        let written = definition.get("address").and_then(Json::as_str).unwrap_or_default();
+        let Ok(address) = written.parse() else {
+            let problem = "the new backend has no address; write an IPv4 or IPv6 address under \"address\"";
+            return Err(Refused::Nameless(problem.to_owned()));
+        };
+        let port = definition.get("port").and_then(Json::as_u64).and_then(|port| u16::try_from(port).ok());
+        // Where the service keeps ports, one that is written is refused when it is read.
+        let backend = Endpoint { address, port: service.ports.single().map(|own| port.unwrap_or(own)) };
         if service.backends.iter().any(|known| known.endpoint() == backend) {
             return Err(Refused::Exists(format!(
                 "service {:?} has the backend {backend} already; `backend weight` and `backend enable` change it",
@@ -180,6 +189,13 @@ impl Backend {
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint { address: self.address, port: self.port }
+    }
+}
+
+impl Config {
+    /// The backend of a service that somebody means, who need not name its port where only one has the address.
+    pub fn backend(&self, service: &str, backend: Endpoint) -> Result<&Backend, Refused> {
+        backend_of(self, service, backend).map(|(_, backend)| backend)
     }
 }
 

@@ -4,6 +4,7 @@
 //! merged into the file's own tables, so that what comes out is checked by the same rules as the file.
 
 mod change;
+mod definition;
 mod merge;
 mod store;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use change::{Change, Refused};
+pub use definition::definition_of;
 pub use merge::{Merged, Unfit};
 pub use store::{Opened, Pending, Store, StoreError};
 

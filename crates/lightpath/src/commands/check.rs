@@ -10,7 +10,8 @@ use crate::output::print_line;
 /// `lightpath check`: says everything that is wrong with a configuration file.
 pub(crate) fn run(file: &Path, json: bool) -> Result<ExitCode> {
     match config::load(file) {
-        Ok(config) => {
+        Ok(loaded) => {
+            let config = loaded.config();
             let backends: usize = config.services.iter().map(|service| service.backends.len()).sum();
             let services = config.services.len();
             if json {

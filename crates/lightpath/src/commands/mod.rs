@@ -1,10 +1,10 @@
 //! The commands, one a file.
 
+mod change;
 mod check;
 mod decap;
 mod detach;
 mod explain;
-mod reload;
 mod run;
 mod status;
 
@@ -23,7 +23,9 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Demo(options) => demo::run(options, cli.global.json),
         Command::Run(file) => run::run(&file.config, instance),
         Command::Check(file) => check::run(&file.config, cli.global.json),
-        Command::Reload => reload::run(&instance, cli.global.json),
+        Command::Reload(options) => change::reload(&instance, options, cli.global.json),
+        Command::Backend(change) => change::backend(&instance, change, cli.global.json),
+        Command::Service(change) => change::service(&instance, change, cli.global.json),
         Command::Status => status::run(&instance, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),

@@ -11,8 +11,8 @@ use crate::root::require_root;
 
 /// `lightpath run`: the daemon.
 pub(crate) fn run(file: &Path, instance: Instance) -> Result<ExitCode> {
-    let config = match config::load(file) {
-        Ok(config) => config,
+    let loaded = match config::load(file) {
+        Ok(loaded) => loaded,
         Err(LoadError::Invalid(problems)) => {
             eprintln!("{problems}");
             return Ok(ExitCode::FAILURE);
@@ -23,6 +23,6 @@ pub(crate) fn run(file: &Path, instance: Instance) -> Result<ExitCode> {
     logging::start();
     // One thread: the daemon mostly waits, and every thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    runtime.block_on(daemon::run(config, file, instance))?;
+    runtime.block_on(daemon::run(loaded, file, instance))?;
     Ok(ExitCode::SUCCESS)
 }

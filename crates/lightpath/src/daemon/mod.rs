@@ -3,12 +3,13 @@
 //! It starts in an order in which nothing is touched before everything that can be refused was looked at: configuration,
 //! interfaces, program, next hops; then tables, interfaces, addresses. On SIGTERM it stops and leaves everything in place.
 
+mod adopt;
 mod backends;
+mod changes;
 mod explain;
 mod host;
 mod interfaces;
 mod kernel;
-mod reload;
 mod report;
 mod server;
 
@@ -19,9 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use hyper::StatusCode;
 use lightpath_control::hops::Watcher;
 use lightpath_control::host::addresses;
+use lightpath_control::config::Loaded;
 use lightpath_control::model::Config;
+use lightpath_control::overrides::{Merged, Overrides, Store};
 use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
 use lightpath_core::HashKey;
@@ -35,6 +39,8 @@ use tokio::time::{self, MissedTickBehavior};
 use tracing::{error, info, warn};
 
 use crate::instance::Instance;
+use crate::problem::Problem;
+use crate::status::Status;
 use crate::take_off::take_off;
 use backends::{addresses_of, conditions, log_unresolved, wait_for_hops};
 use explain::Snapshot;
@@ -42,7 +48,7 @@ use host::Host;
 use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
 use report::Rates;
-use server::Question;
+use server::{Answer, Question};
 pub(crate) use server::listen;
 
 /// How often interfaces and addresses are looked after, and rates are taken.
@@ -58,6 +64,11 @@ pub(crate) struct Daemon {
     instance: Instance,
     /// The configuration file, read again on a reload.
     file: PathBuf,
+    /// What it said when it was last read.
+    loaded: Arc<Loaded>,
+    /// What was changed at run time.
+    overrides: Overrides,
+    store: Store,
     reconciler: Reconciler,
     kernel: Kernel,
     interfaces: Interfaces,
@@ -72,10 +83,10 @@ pub(crate) struct Daemon {
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
-pub(crate) async fn run(config: Config, file: &Path, instance: Instance) -> Result<()> {
+pub(crate) async fn run(loaded: Loaded, file: &Path, instance: Instance) -> Result<()> {
     let listener = listen(&instance.socket, &instance.name)?;
     let is_first = !instance.pins.exist();
-    let ended = match Daemon::start(config, file, instance.clone()).await {
+    let ended = match Daemon::start(loaded, file, instance.clone()).await {
         Ok(daemon) => daemon.serve(listener).await,
         Err(error) => {
             if is_first && instance.pins.exist() {
@@ -101,10 +112,12 @@ async fn take_back(instance: &Instance) {
 
 impl Daemon {
     /// Brings everything up: when this returns, packets are balanced.
-    async fn start(config: Config, file: &Path, instance: Instance) -> Result<Self> {
+    async fn start(loaded: Loaded, file: &Path, instance: Instance) -> Result<Self> {
+        let mut host = Host::open(&instance.ledger)?;
+        let store = Store::new(&instance.overrides);
+        let (config, overrides) = merged(&loaded, &store)?;
         let node = config.node.clone();
         check_interfaces(&instance.pins, &node.interfaces)?;
-        let mut host = Host::open(&instance.ledger)?;
         let spec = spec(&config);
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
@@ -153,6 +166,9 @@ impl Daemon {
         Ok(Self {
             instance,
             file: file.to_owned(),
+            loaded: Arc::new(loaded),
+            overrides,
+            store,
             reconciler,
             kernel,
             interfaces,
@@ -229,42 +245,42 @@ impl Daemon {
 
     /// SIGHUP: nobody waits for an answer, so it is logged.
     async fn reload_on_signal(&mut self) {
-        match self.reload().await {
-            Ok(reloaded) => info!(changes = reloaded.changes.len(), "reloaded"),
+        match self.reload(false).await {
+            Ok(changed) => info!(changes = changed.changes.len(), "reloaded"),
             Err(problem) => error!("{problem}"),
         }
     }
 
-    /// Whoever asked may have gone by the time there is an answer.
     async fn answer(&mut self, question: Question) {
         match question {
-            Question::Status(answer) => {
-                let dataplane = &self.kernel.0;
-                let Self { instance, reconciler, interfaces, rates, motion, .. } = &*self;
-                match report::status(instance, reconciler, interfaces, dataplane, rates, motion) {
-                    Ok(status) => drop(answer.send(status)),
-                    Err(error) => error!(%error, "no status"),
-                }
-            }
-            Question::Reload(answer) => drop(answer.send(self.reload().await)),
-            Question::ExplainFlow(flow, answer) => {
-                drop(answer.send(self.explain(|snapshot| snapshot.flow(&flow))));
-            }
-            Question::ExplainPackets(packets, answer) => {
+            Question::Status(to) => send(to, self.status()),
+            Question::Reload(discard, to) => send(to, self.reload(discard).await),
+            Question::Change(change, now, to) => send(to, self.change(&change, now).await),
+            Question::ExplainFlow(flow, to) => send(to, self.explain(|snapshot| snapshot.flow(&flow))),
+            Question::ExplainPackets(packets, to) => {
                 let explain =
                     |snapshot: &Snapshot<'_>| packets.iter().map(|packet| snapshot.packet(packet)).collect();
-                drop(answer.send(self.explain(|snapshot| Ok(explain(snapshot)))));
+                send(to, self.explain(|snapshot| Ok(explain(snapshot))));
             }
         }
     }
 
+    fn status(&self) -> Result<Status, Problem> {
+        let Self { instance, reconciler, interfaces, rates, motion, .. } = self;
+        let status = report::status(instance, reconciler, interfaces, &self.kernel.0, rates, motion);
+        status.map(|status| Status { overrides: self.overrides.lines(), ..status }).map_err(|error| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the data plane cannot be read: {error}"))
+        })
+    }
+
     /// Answers by a copy of the live tables, so that nothing changes.
-    fn explain<T>(&self, answer: impl FnOnce(&Snapshot<'_>) -> Result<T, String>) -> Result<T, String> {
-        let tables = self.kernel.0.host_tables().map_err(|error| error.to_string())?;
+    fn explain<T>(&self, answer: impl FnOnce(&Snapshot<'_>) -> Result<T, String>) -> Result<T, Problem> {
+        let refused = |problem: String| Problem::new(StatusCode::BAD_REQUEST, problem);
+        let tables = self.kernel.0.host_tables().map_err(|error| refused(error.to_string()))?;
         let answer = answer(&Snapshot { tables: &tables, reconciler: &self.reconciler });
         drop(tables);
         release_memory();
-        answer
+        answer.map_err(refused)
     }
 
     /// A VIP that has become an address of this host, or is one no longer, is answered for by another.
@@ -291,6 +307,33 @@ impl Daemon {
             Err(error) => warn!(%error, "no rates"),
         }
     }
+}
+
+/// What is to run: the file, and what was changed at run time if it still fits.
+fn merged(file: &Loaded, store: &Store) -> Result<(Config, Overrides)> {
+    let opened = store.open()?;
+    if let Some(problem) = opened.problem {
+        error!("changes made at run time are lost, the configuration file counts alone: {problem}");
+    }
+    match opened.overrides.merged(file) {
+        Ok(Merged { config, overrides, left_out }) => {
+            left_out.iter().for_each(|line| warn!("a change made at run time is forgotten: {line}"));
+            Ok((config, overrides))
+        }
+        Err(unfit) => {
+            let kept = store.keep_aside()?;
+            error!(
+                kept = %kept.display(),
+                "changes made at run time contradict the configuration file, which counts alone: {unfit}"
+            );
+            Ok((file.config().clone(), Overrides::default()))
+        }
+    }
+}
+
+/// Whoever asked may have gone by the time there is an answer.
+fn send<T>(to: Answer<T>, answer: Result<T, Problem>) {
+    drop(to.send(answer));
 }
 
 /// The VIPs among the addresses of a host.

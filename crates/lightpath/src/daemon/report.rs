@@ -82,6 +82,7 @@ pub(super) fn status(
             .filter(|(_, count)| *count > 0)
             .collect(),
         replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
+        overrides: Vec::new(),
         services: services
             .map(|(service, state)| service_status(service, state, reconciler, &counters, rates, motion))
             .collect(),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use hyper::Method;
 
 use super::status::unanswered;
 use crate::api;
@@ -120,7 +121,7 @@ impl Client<'_> {
         if samples.is_empty() {
             return Ok(Vec::new());
         }
-        let body = api::post(&self.instance.socket, "/v1/explain", serde_json::to_string(samples)?)
+        let body = api::send(&self.instance.socket, Method::POST, "/v1/explain", Some(serde_json::to_string(samples)?))
             .map_err(|error| unanswered(self.instance, error))?;
         serde_json::from_str(&body).context("the daemon is of another version")
     }

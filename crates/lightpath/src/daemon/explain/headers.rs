@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 
-use crate::explanation::Change;
+use crate::explanation::FieldChange;
 
 /// What a packet is, from whom and to whom, however much of it can be read.
 pub(super) fn summary(packet: &[u8]) -> String {
@@ -45,7 +45,7 @@ pub(super) fn summary(packet: &[u8]) -> String {
 
 /// The header fields that differ, in the order of the packet. MAC addresses of the first are left out where it has none of its
 /// own.
-pub(super) fn changes(before: &[u8], has_link: bool, after: &[u8]) -> Vec<Change> {
+pub(super) fn changes(before: &[u8], has_link: bool, after: &[u8]) -> Vec<FieldChange> {
     let before = fields(before);
     let known = |field: &str| {
         let found = before.iter().find(|(name, _)| *name == field).map(|(_, value)| value.clone());
@@ -53,7 +53,7 @@ pub(super) fn changes(before: &[u8], has_link: bool, after: &[u8]) -> Vec<Change
     };
     fields(after)
         .into_iter()
-        .map(|(field, after)| Change { field: field.to_owned(), before: known(field), after })
+        .map(|(field, after)| FieldChange { field: field.to_owned(), before: known(field), after })
         .filter(|change| change.before.as_ref() != Some(&change.after))
         .collect()
 }

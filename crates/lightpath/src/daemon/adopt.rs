@@ -1,43 +1,21 @@
-//! Reload: the file as it is now becomes what runs, or nothing changes.
+//! Another configuration becomes what runs, or nothing changes.
 
 use anyhow::{Context, Result, bail};
-use lightpath_control::config::{self, LoadError};
-use lightpath_control::difference::difference;
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::reconcile::{self, Reconciler, Surroundings};
-use lightpath_dataplane::{Dataplane, Error as DataplaneError, Spec, check_interfaces, release_memory};
-use tracing::{info, warn};
+use lightpath_dataplane::{Dataplane, Error as DataplaneError, Spec, check_interfaces};
+use tracing::warn;
 
-use super::backends::{addresses_of, log_unresolved, wait_for_hops};
+use super::backends::{addresses_of, wait_for_hops};
 use super::interfaces::Interfaces;
 use super::{Daemon, Kernel, spec};
-use crate::reloaded::Reloaded;
 
 impl Daemon {
-    /// Reads the file again and applies what is different in it.
-    pub(super) async fn reload(&mut self) -> Result<Reloaded, String> {
-        let config = match config::load(&self.file) {
-            Ok(config) => config,
-            Err(LoadError::Invalid(problems)) => return Err(format!("nothing is changed\n{problems}")),
-            Err(error) => return Err(format!("nothing is changed: {error}")),
-        };
-        let changes = difference(self.reconciler.wanted(), &config);
-        if config == *self.reconciler.wanted() {
-            return Ok(Reloaded { changes: Vec::new() });
-        }
-        self.adopt(config).await.map_err(|error| format!("the file is not applied: {error:#}"))?;
-        for change in &changes {
-            info!("{change}");
-        }
-        log_unresolved(&self.reconciler);
-        release_memory();
-        Ok(Reloaded { changes: changes.iter().map(ToString::to_string).collect() })
-    }
-
     /// Makes a configuration the one that runs.
-    async fn adopt(&mut self, config: Config) -> Result<()> {
+    pub(super) async fn adopt(&mut self, config: Config) -> Result<()> {
         check_interfaces(&self.instance.pins, &config.node.interfaces)?;
+        self.host.prepare(&config)?;
         let mut next = self.reconciler.clone();
         next.configure(config);
         let backends = addresses_of(next.config());
@@ -61,8 +39,10 @@ impl Daemon {
             return Err(error);
         }
         self.reconciler = next;
-        self.host.prepare(self.reconciler.config())?;
-        self.host.announce(self.reconciler.config(), &self.interfaces).await?;
+        if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
+            // It is tried again with every look at the host.
+            warn!("{error:#}");
+        }
         self.settle();
         Ok(())
     }

@@ -1,0 +1,67 @@
+//! The API: HTTP and JSON on a Unix socket that only root can open.
+
+mod problems;
+mod routes;
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use lightpath_control::overrides::Change;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api;
+use crate::changed::Changed;
+use crate::cli::Flow;
+use crate::explanation::{Explanation, Sample};
+use crate::problem::Problem;
+use crate::status::Status;
+
+/// Where an answer goes. Whoever asked may have gone by the time there is one.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Problem>>;
+
+/// What the API asks of the daemon's one loop, which owns everything.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// GET /v1/status.
+    Status(Answer<Status>),
+    /// POST /v1/reload; whether changes made at run time are discarded.
+    Reload(bool, Answer<Changed>),
+    /// A change on top of the file; whether a backend that it takes out leaves at once.
+    Change(Change, bool, Answer<Changed>),
+    /// GET /v1/explain.
+    ExplainFlow(Flow, Answer<Explanation>),
+    /// POST /v1/explain.
+    ExplainPackets(Vec<Sample>, Answer<Vec<Explanation>>),
+}
+
+/// Takes the instance's socket, and with it the right to be its one daemon.
+pub(crate) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
+    if api::is_served(socket) {
+        bail!(
+            "a daemon of instance {instance} is running already ({}); use another --instance",
+            socket.display()
+        );
+    }
+    let directory = socket.parent().context("the socket has no directory")?;
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    match fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace {}", socket.display()));
+        }
+        _ => {}
+    }
+    let listener =
+        UnixListener::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    fs::set_permissions(socket, Permissions::from_mode(0o600))
+        .with_context(|| format!("cannot restrict {}", socket.display()))?;
+    Ok(listener)
+}
+
+/// Answers requests until the daemon ends.
+pub(super) async fn serve(listener: UnixListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
+    axum::serve(listener, routes::router(questions)).await
+}

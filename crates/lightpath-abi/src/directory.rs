@@ -100,6 +100,20 @@ impl Tag {
         Self::new(Role::ServerId, 0, service, 16)
     }
 
+    /// The transport protocol, by its number.
+    #[must_use]
+    pub const fn protocol(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    /// The first and the last of the ports.
+    #[must_use]
+    pub const fn ports(self) -> (u16, u16) {
+        let first = (self.0 >> 16) as u16;
+        let open = (1_u32 << (16 - (self.0 & 0x1f))) - 1;
+        (first, first | open as u16)
+    }
+
     /// The role, unless this is an empty line.
     #[must_use]
     pub const fn role(self) -> Option<Role> {

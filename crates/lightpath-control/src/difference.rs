@@ -46,7 +46,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     }
     for gone in old.services.iter().filter(|known| !services.iter().any(|service| service.name == known.name))
     {
-        changes.push(Change(format!("service {}: removed", gone.name)));
+        changes.push(Change(format!("service {}: removed, its flows may end first", gone.name)));
     }
     changes
 }

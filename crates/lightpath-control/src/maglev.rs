@@ -26,6 +26,12 @@ pub const MIN_SIZE: u32 = 11;
 /// The largest table a service may have: the largest prime below 2^20.
 pub const MAX_SIZE: u32 = 1_048_573;
 
+/// Whether a table can have this size.
+#[must_use]
+pub fn is_size(slots: u32) -> bool {
+    slots <= MAX_SIZE && is_prime(slots)
+}
+
 /// A backend that wants slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Candidate {
@@ -49,7 +55,7 @@ pub struct Candidate {
 /// does not let another size through.
 #[must_use]
 pub fn table(candidates: &[Candidate], size: u32) -> Vec<u16> {
-    assert!(size <= MAX_SIZE && is_prime(size), "a Maglev table of {size} slots");
+    assert!(is_size(size), "a Maglev table of {size} slots");
     let mut slots = vec![0; size as usize];
 
     let mut candidates: Vec<Candidate> =

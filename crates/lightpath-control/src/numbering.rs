@@ -9,8 +9,7 @@ use std::net::IpAddr;
 use lightpath_abi::{Address, BackendNumber, Role, ServiceIndex, Tag};
 use lightpath_core::host::Image;
 
-use crate::model::{Backend, Service};
-use crate::plan::service_tags;
+use crate::model::Backend;
 
 /// A backend of a service, whoever has its number.
 type Server = (ServiceIndex, IpAddr, u16);
@@ -48,15 +47,16 @@ impl Numbering {
         Self { services, backends, taken, last }
     }
 
-    /// The index of a service: that of whoever has its VIP, protocol and some of its ports now, else the lowest free one.
+    /// The index of the service with these tags: that of whoever has its VIP, protocol and some of its ports now, else the
+    /// lowest free one.
     /// `claimed` are the indices of other services of the same configuration.
     pub(crate) fn service(
         &mut self,
-        service: &Service,
+        vip: IpAddr,
+        tags: &[Tag],
         claimed: &mut BTreeSet<ServiceIndex>,
     ) -> ServiceIndex {
-        let address = Address::from(service.vip);
-        let tags = service_tags(service);
+        let address = Address::from(vip);
         let known = tags.iter().filter_map(|tag| self.services.get(&(address, *tag)));
         let index = known.copied().find(|index| !claimed.contains(index)).unwrap_or_else(|| {
             let taken: BTreeSet<ServiceIndex> = self.services.values().copied().collect();
@@ -64,7 +64,7 @@ impl Numbering {
                 .find(|index| !taken.contains(index) && !claimed.contains(index))
                 .unwrap_or(ServiceIndex::MAX)
         });
-        self.services.extend(tags.into_iter().map(|tag| ((address, tag), index)));
+        self.services.extend(tags.iter().map(|tag| ((address, *tag), index)));
         claimed.insert(index);
         index
     }

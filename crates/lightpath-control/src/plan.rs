@@ -1,6 +1,7 @@
 //! From a configuration to what the packet path looks up: lines of the directory, backends, and what the program must be
 //! able to do.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -45,7 +46,7 @@ impl Requirements {
                     needs.port_prefixes |= 1 << prefix.length;
                 }
             }
-            let tags = count(service_tags(service).len());
+            let tags = count(all_tags(service).len());
             let backends = count(service.backends.len());
             let replies = if service.forward == Forward::Nat { tags * backends } else { 0 };
             let server_ids = if service.quic.is_some() { backends } else { 0 };
@@ -98,8 +99,23 @@ fn addresses(prefixes: &[IpNet]) -> u32 {
     prefixes.iter().map(of).fold(0, u32::saturating_add)
 }
 
-/// The tags under which a service is found.
-pub(crate) fn service_tags(service: &Service) -> Vec<Tag> {
+/// The tags of services with one port, by their VIP.
+pub(crate) fn single_ports(config: &Config) -> HashSet<(IpAddr, Tag)> {
+    let singles = config.services.iter().filter(|service| service.ports.single().is_some());
+    singles.flat_map(|service| all_tags(service).into_iter().map(|tag| (service.vip, tag))).collect()
+}
+
+/// The tags under which a service is found. One port of a range may be a prefix by itself; it is left to the service that has
+/// it alone, if there is one.
+pub(crate) fn service_tags(service: &Service, singles: &HashSet<(IpAddr, Tag)>) -> Vec<Tag> {
+    let mut tags = all_tags(service);
+    if service.ports.single().is_none() {
+        tags.retain(|tag| !singles.contains(&(service.vip, *tag)));
+    }
+    tags
+}
+
+fn all_tags(service: &Service) -> Vec<Tag> {
     tags(Role::Service, service.protocol, service.ports)
 }
 
@@ -123,7 +139,12 @@ pub(crate) fn node_entry(address: Address) -> Entry {
 
 /// The lines of a service: one for each of its port prefixes, those by which `nat` replies are known, and the server IDs of
 /// QUIC.
-pub(crate) fn entries(service: &Service, index: ServiceIndex, numbers: &[BackendNumber]) -> Vec<Entry> {
+pub(crate) fn entries(
+    service: &Service,
+    service_tags: &[Tag],
+    index: ServiceIndex,
+    numbers: &[BackendNumber],
+) -> Vec<Entry> {
     let vip = Address::from(service.vip);
     let forward = match service.forward {
         Forward::Nat => Mode::Nat,
@@ -144,7 +165,7 @@ pub(crate) fn entries(service: &Service, index: ServiceIndex, numbers: &[Backend
         config_id: service.quic.map_or(0, |quic| quic.config_id),
         ..Entry::default()
     };
-    let mut entries: Vec<Entry> = service_tags(service).into_iter().map(line).collect();
+    let mut entries: Vec<Entry> = service_tags.iter().copied().map(line).collect();
     if service.forward == Forward::Nat {
         for (backend, number) in service.backends.iter().zip(numbers) {
             let ports = backend.port.map_or(service.ports, Ports::One);

@@ -13,7 +13,6 @@ use crate::leaving::{self, Leaver};
 use crate::maglev::{self, Candidate};
 use crate::model::{Announce, Backend, Config, Forward, Node, Service};
 use crate::numbering::{Exhausted, Numbering};
-use crate::overrides::Endpoint;
 use crate::plan;
 use crate::sources::{NO_SOURCE, Sources};
 
@@ -103,11 +102,12 @@ pub struct Reconciler {
 impl Reconciler {
     /// For a configuration, going on from what the running tables say.
     #[must_use]
-    pub fn new(config: Config, running: &Image) -> Self {
+    pub fn new(wanted: Config, running: &Image) -> Self {
+        let (config, leaving) = leaving::keep(&leaving::of_running(running), &wanted);
         Self {
-            wanted: config.clone(),
+            wanted,
             config,
-            leaving: BTreeSet::new(),
+            leaving,
             numbering: Numbering::of_running(running),
             sources: Sources::of_running(running),
             running: running.backends.clone(),
@@ -118,8 +118,8 @@ impl Reconciler {
 
     /// Goes on with another configuration. Backends that it no longer has keep their flows for now.
     pub fn configure(&mut self, config: Config) {
-        self.wanted = config.clone();
-        (self.config, self.leaving) = leaving::keep(&self.config, config);
+        (self.config, self.leaving) = leaving::keep(&self.config.services, &config);
+        self.wanted = config;
     }
 
     /// Lets go of the leaving backends whose numbers nothing refers to any more; whether there are any.
@@ -139,16 +139,34 @@ impl Reconciler {
                 .retain(|backend| !released.contains(&(service.name.clone(), backend.address, backend.port)));
         }
         self.leaving.retain(|leaver| !released.contains(leaver));
+        self.forget_services();
         !released.is_empty()
     }
 
-    /// Lets go of a leaving backend at once, whatever flows it has; whether there is such a one.
-    pub fn dismiss(&mut self, service: &str, backend: Endpoint) -> bool {
-        let is_it = |known: &Backend| known.endpoint() == backend;
-        for known in self.config.services.iter_mut().filter(|known| known.name == service) {
-            known.backends.retain(|known| !is_it(known));
+    /// Services that were kept for their backends only, all of which have left.
+    fn forget_services(&mut self) {
+        let wanted: BTreeSet<&str> =
+            self.wanted.services.iter().map(|service| service.name.as_str()).collect();
+        self.config
+            .services
+            .retain(|service| !service.backends.is_empty() || wanted.contains(service.name.as_str()));
+    }
+
+    /// Lets go of leaving backends at once, whatever flows they have; whether there are any.
+    pub fn dismiss(&mut self, is_meant: impl Fn(&Service, &Backend) -> bool) -> bool {
+        let before = self.leaving.len();
+        for service in &mut self.config.services {
+            let mut backends = std::mem::take(&mut service.backends);
+            backends.retain(|backend| {
+                let leaver = (service.name.clone(), backend.address, backend.port);
+                !(self.leaving.contains(&leaver)
+                    && is_meant(service, backend)
+                    && self.leaving.remove(&leaver))
+            });
+            service.backends = backends;
         }
-        self.leaving.remove(&(service.to_owned(), backend.address, backend.port))
+        self.forget_services();
+        self.leaving.len() < before
     }
 
     /// The configuration as it was given.
@@ -157,7 +175,7 @@ impl Reconciler {
         &self.wanted
     }
 
-    /// Whether a backend is no longer configured and only keeps its flows.
+    /// Whether a backend is no longer configured and only keeps its flows. The service may be no longer configured either.
     #[must_use]
     pub fn is_leaving(&self, service: &Service, backend: &Backend) -> bool {
         self.leaving.contains(&(service.name.clone(), backend.address, backend.port))
@@ -196,8 +214,10 @@ impl Reconciler {
         let mut states = Vec::new();
         let mut competitions = BTreeMap::new();
         let mut claimed = BTreeSet::new();
+        let singles = plan::single_ports(&self.config);
         for service in &self.config.services {
-            let index = self.numbering.service(service, &mut claimed);
+            let tags = plan::service_tags(service, &singles);
+            let index = self.numbering.service(service.vip, &tags, &mut claimed);
             let mut numbers = Vec::new();
             let mut candidates = Vec::new();
             let mut backends = Vec::new();
@@ -223,7 +243,7 @@ impl Reconciler {
                 backends.push(BackendState { number, condition, slots: 0 });
                 numbers.push(number);
             }
-            image.entries.extend(plan::entries(service, index, &numbers));
+            image.entries.extend(plan::entries(service, &tags, index, &numbers));
             candidates.sort_unstable();
             let competition = (service.slots, candidates);
             match before.get(&index) {

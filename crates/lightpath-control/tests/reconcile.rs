@@ -303,3 +303,98 @@ fn a_vip_is_local_when_it_is_announced_or_found_on_this_node() {
     routed.addresses.insert(address("203.0.113.10"));
     assert_eq!(entry(routed.reconcile(), Role::Vip).local, 1);
 }
+
+/// Two services, of which the configuration can lose either.
+fn two_services(lost: &str) -> Config {
+    let text = r#"[node]
+interfaces = ["eth0"]
+[[service]]
+name = "range"
+vip = "203.0.113.10"
+port = "80-82"
+protocol = "tcp"
+forward = "dsr"
+[[service.backend]]
+address = "10.0.0.11"
+[[service]]
+name = "one"
+vip = "203.0.113.10"
+port = 82
+protocol = "tcp"
+forward = "dsr"
+[[service.backend]]
+address = "10.0.0.12"
+"#;
+    let mut config = parse(text, "f.toml").unwrap();
+    config.services.retain(|service| service.name != lost);
+    config
+}
+
+/// What the services of an image are found by, with their index.
+fn found_by(image: &Image) -> BTreeMap<Tag, u16> {
+    let lines = image.entries.iter().filter(|entry| entry.tag.role() == Some(Role::Service));
+    lines.map(|entry| (entry.tag, entry.service)).collect()
+}
+
+#[test]
+fn a_port_of_a_range_that_a_service_has_alone_is_that_services_each_time() {
+    let mut node = Node::new(two_services("none"));
+    let expected =
+        BTreeMap::from([(Tag::new(Role::Service, 6, 80, 15), 1), (Tag::new(Role::Service, 6, 82, 16), 2)]);
+    for _ in 0..2 {
+        assert_eq!(found_by(node.reconcile()), expected);
+    }
+}
+
+#[test]
+fn a_service_that_leaves_keeps_its_flows_also_across_a_restart() {
+    let mut node =
+        Node::new(two_services("none")).with_hop("10.0.0.11", hop(None)).with_hop("10.0.0.12", hop(None));
+    node.reconcile();
+    node.reconciler.configure(two_services("range"));
+    // The Maglev table of who is left is exchanged, the other's is emptied.
+    let mut running = node.reconcile().clone();
+    assert_eq!(running.backends.len(), 2);
+    let index = running.backends.iter().find(|(_, backend)| backend.address == address("10.0.0.11").into());
+    let (number, backend) = index.map(|(number, backend)| (*number, *backend)).unwrap();
+    assert_eq!(backend.serving, 1);
+    assert!(running.slots[&backend.service].iter().all(|slot| *slot == 0), "it gets no new flows");
+    let service = &node.reconciler.config().services[1];
+    assert_eq!(service.name, "203.0.113.10:80-82/tcp");
+    assert!(node.reconciler.is_leaving(service, &service.backends[0]));
+
+    for line in &mut running.entries {
+        line.slots = abi::Slots::new(0, 65_537);
+    }
+    let mut again = Node::going_on(two_services("range"), running)
+        .with_hop("10.0.0.11", hop(None))
+        .with_hop("10.0.0.12", hop(None));
+    assert_eq!(again.reconcile().backends[&number], backend);
+    assert!(!again.reconciler.release(&BTreeSet::from([number])));
+    assert!(again.reconciler.release(&BTreeSet::new()));
+    assert_eq!(again.reconcile().backends.len(), 1);
+    assert_eq!(again.reconciler.config(), again.reconciler.wanted());
+
+    // What comes back is as it was.
+    node.reconciler.configure(two_services("none"));
+    assert_eq!(node.reconcile().backends[&number], backend);
+    assert_eq!(node.reconciler.config(), &two_services("none"));
+}
+
+#[test]
+fn a_service_that_leaves_goes_at_once_when_somebody_needs_its_ports_or_says_so() {
+    let mut node =
+        Node::new(two_services("none")).with_hop("10.0.0.11", hop(None)).with_hop("10.0.0.12", hop(None));
+    node.reconcile();
+    let mut taken = two_services("range");
+    taken.services[0].ports = lightpath_control::model::Ports::Any;
+    node.reconciler.configure(taken);
+    assert_eq!(node.reconciler.config(), node.reconciler.wanted());
+
+    node.reconciler.configure(two_services("none"));
+    node.reconcile();
+    node.reconciler.configure(two_services("one"));
+    assert_ne!(node.reconciler.config(), node.reconciler.wanted());
+    assert!(node.reconciler.dismiss(|service, _| service.name == "203.0.113.10:82/tcp"));
+    assert_eq!(node.reconciler.config(), node.reconciler.wanted());
+}

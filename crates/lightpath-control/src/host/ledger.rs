@@ -149,7 +149,8 @@ impl Ledger {
     fn change(&mut self, change: impl FnOnce(&mut Contents)) -> Result<(), Error> {
         let mut contents = self.contents.clone();
         change(&mut contents);
-        persist::replace(&self.path, &contents).map_err(|source| Error::Write { path: self.path.clone(), source })?;
+        persist::replace(&self.path, &contents)
+            .map_err(|source| Error::Write { path: self.path.clone(), source })?;
         self.contents = contents;
         Ok(())
     }

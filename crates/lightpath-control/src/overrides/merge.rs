@@ -105,7 +105,10 @@ impl Merge {
             service.finish();
         }
         self.left_out.extend(
-            of_services.into_values().flatten().map(|known| says(&known, "there is no such service any more")),
+            of_services
+                .into_values()
+                .flatten()
+                .map(|known| says(&known, "there is no such service any more")),
         );
         Ok(())
     }

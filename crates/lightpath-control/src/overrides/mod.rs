@@ -145,7 +145,9 @@ pub struct Endpoint {
 
 /// A text names no backend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a backend: write its address, and its port behind a colon if it has one, as 10.0.0.11:8080 or [2001:db8::1]:8080")]
+#[error(
+    "{0:?} is not a backend: write its address, and its port behind a colon if it has one, as 10.0.0.11:8080 or [2001:db8::1]:8080"
+)]
 pub struct NoEndpoint(String);
 
 impl str::FromStr for Endpoint {

@@ -59,9 +59,16 @@ pub(crate) fn service(instance: &Instance, change: &Service, json: bool) -> Resu
     }
 }
 
-fn send(instance: &Instance, method: Method, path: &str, body: Option<Value>, json: bool) -> Result<ExitCode> {
+fn send(
+    instance: &Instance,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+    json: bool,
+) -> Result<ExitCode> {
     let body = body.map(|body| body.to_string());
-    let answer = api::send(&instance.socket, method, path, body).map_err(|error| unanswered(instance, error))?;
+    let answer =
+        api::send(&instance.socket, method, path, body).map_err(|error| unanswered(instance, error))?;
     let changed: Changed = serde_json::from_str(&answer).context("the daemon is of another version")?;
     if json {
         print_line(&answer)?;
@@ -102,7 +109,10 @@ fn definition(new: &NewService) -> Result<Definition> {
     let mut set = |key: &str, value: Option<Value>| keys.extend(value.map(|value| (key.to_owned(), value)));
     set("name", new.name.as_ref().map(|name| json!(name)));
     set("vip", new.vip.map(|vip| json!(vip)));
-    set("port", new.port.as_ref().map(|port| port.parse::<u16>().map_or_else(|_| json!(port), |port| json!(port))));
+    set(
+        "port",
+        new.port.as_ref().map(|port| port.parse::<u16>().map_or_else(|_| json!(port), |port| json!(port))),
+    );
     set("protocol", new.protocol.map(word));
     set("forward", new.forward.map(word));
     set("sticky", new.sticky.map(word));

@@ -1,10 +1,12 @@
 //! Changes of the configuration while it runs: all of one, or nothing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use lightpath_control::config::{self, LoadError, Loaded};
 use lightpath_control::difference::difference;
+use lightpath_control::model::{Backend, Config, Ports, Protocol, Service};
 use lightpath_control::overrides::{Change, Endpoint, Merged, Overrides, Refused, StoreError, Unfit};
 use lightpath_dataplane::release_memory;
 use tracing::{info, warn};
@@ -35,17 +37,16 @@ impl Daemon {
     /// Makes a change on top of the file. It outlives this daemon.
     pub(super) async fn change(&mut self, change: &Change, now: bool) -> Result<Changed, Problem> {
         let overrides = self.overrides.with(change, self.loaded.config(), self.reconciler.wanted())?;
-        let leaver = leaver(change, self);
+        let leavers = Leavers::of(change, self.reconciler.wanted());
         let loaded = Arc::clone(&self.loaded);
         let mut changed = self.run_as(&loaded, &overrides).await?;
-        match leaver {
-            Some((service, backend)) if now => {
-                if self.reconciler.dismiss(&service, backend) {
-                    self.follow("a backend has left at once");
-                }
+        let Some(leavers) = leavers else { return Ok(changed) };
+        if now {
+            if self.reconciler.dismiss(|service, backend| leavers.are(service, backend)) {
+                self.follow("backends have left at once");
             }
-            Some((service, backend)) => changed.flows = self.flows_of(&service, backend),
-            None => {}
+        } else {
+            changed.flows = Some(self.flows_of(&leavers));
         }
         Ok(changed)
     }
@@ -73,27 +74,51 @@ impl Daemon {
                 warn!(%error, "the change will not survive a restart");
             }
         }
-        Ok(Changed { changes: changes.iter().map(ToString::to_string).collect(), flows: None, forgotten: left_out })
+        Ok(Changed {
+            changes: changes.iter().map(ToString::to_string).collect(),
+            flows: None,
+            forgotten: left_out,
+        })
     }
 
-    /// Flows of a backend that are remembered.
-    fn flows_of(&self, service: &str, backend: Endpoint) -> Option<usize> {
+    /// Flows of these backends that are remembered.
+    fn flows_of(&self, leavers: &Leavers) -> usize {
         let services = self.reconciler.config().services.iter().zip(self.reconciler.states());
-        let (service, state) = services.into_iter().find(|(known, _)| known.name == service)?;
-        let backends = service.backends.iter().zip(&state.backends);
-        let (_, state) = backends.into_iter().find(|(known, _)| known.endpoint() == backend)?;
-        Some(self.motion.flows_of.get(&state.number).copied().unwrap_or(0))
+        let backends = services.flat_map(|(service, state)| {
+            service.backends.iter().zip(&state.backends).filter(|(backend, _)| leavers.are(service, backend))
+        });
+        backends.filter_map(|(_, state)| self.motion.flows_of.get(&state.number)).sum()
     }
 }
 
-/// The one backend that a change lets go.
-fn leaver(change: &Change, daemon: &Daemon) -> Option<(String, Endpoint)> {
-    match change {
-        Change::Drain { service, backend } | Change::RemoveBackend { service, backend } => {
-            let found = daemon.reconciler.wanted().backend(service, *backend).ok()?;
-            Some((service.clone(), found.endpoint()))
-        }
-        _ => None,
+/// The backends that a change lets go.
+struct Leavers {
+    vip: IpAddr,
+    ports: Ports,
+    protocol: Protocol,
+    /// The only one.
+    backend: Option<Endpoint>,
+}
+
+impl Leavers {
+    fn of(change: &Change, config: &Config) -> Option<Self> {
+        let (service, backend) = match change {
+            Change::Drain { service, backend } | Change::RemoveBackend { service, backend } => {
+                (service, Some(config.backend(service, *backend).ok()?.endpoint()))
+            }
+            Change::RemoveService { service } => (service, None),
+            _ => return None,
+        };
+        let service = config.services.iter().find(|known| known.name == *service)?;
+        Some(Self { vip: service.vip, ports: service.ports, protocol: service.protocol, backend })
+    }
+
+    /// Whether a backend is one of them. A service that leaves has lost its name.
+    fn are(&self, service: &Service, backend: &Backend) -> bool {
+        service.vip == self.vip
+            && service.ports == self.ports
+            && service.protocol == self.protocol
+            && self.backend.is_none_or(|meant| backend.endpoint() == meant)
     }
 }
 

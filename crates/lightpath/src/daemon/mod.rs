@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hyper::StatusCode;
+use lightpath_control::config::Loaded;
 use lightpath_control::hops::Watcher;
 use lightpath_control::host::addresses;
-use lightpath_control::config::Loaded;
 use lightpath_control::model::Config;
 use lightpath_control::overrides::{Merged, Overrides, Store};
 use lightpath_control::plan::Requirements;
@@ -48,8 +48,8 @@ use host::Host;
 use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
 use report::Rates;
-use server::{Answer, Question};
 pub(crate) use server::listen;
+use server::{Answer, Question};
 
 /// How often interfaces and addresses are looked after, and rates are taken.
 const TICK: Duration = Duration::from_secs(2);

@@ -121,8 +121,13 @@ impl Client<'_> {
         if samples.is_empty() {
             return Ok(Vec::new());
         }
-        let body = api::send(&self.instance.socket, Method::POST, "/v1/explain", Some(serde_json::to_string(samples)?))
-            .map_err(|error| unanswered(self.instance, error))?;
+        let body = api::send(
+            &self.instance.socket,
+            Method::POST,
+            "/v1/explain",
+            Some(serde_json::to_string(samples)?),
+        )
+        .map_err(|error| unanswered(self.instance, error))?;
         serde_json::from_str(&body).context("the daemon is of another version")
     }
 

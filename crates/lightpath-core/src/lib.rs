@@ -70,9 +70,12 @@ pub fn forward<'a, P: Packet, T: Tables + Counters, R: Routes>(
     tables: &'a T,
     routes: &R,
 ) -> Verdict<'a> {
-    match fast_path(packet, tables, routes, &|verdict| verdict) {
-        Verdict::Defer(Stage::Slow) => slow_path(packet, tables, routes, &|verdict| verdict),
-        Verdict::Defer(Stage::Icmp) => icmp_path(packet, tables, routes, &|verdict| verdict),
-        verdict => verdict,
+    let mut verdict = fast_path(packet, tables, routes, &|verdict| verdict);
+    while let Verdict::Defer(stage) = verdict {
+        verdict = match stage {
+            Stage::Slow => slow_path(packet, tables, routes, &|verdict| verdict),
+            Stage::Icmp => icmp_path(packet, tables, routes, &|verdict| verdict),
+        };
     }
+    verdict
 }

@@ -11,8 +11,8 @@ use crate::fast::{decide_rejected, end, send};
 use crate::parse::Link;
 use crate::wire::{TCP, UDP};
 use crate::{
-    Counters, Drop, Frame, Packet, Part, Reason, Reject, Routes, Tables, Verdict, decide, fragments, icmp,
-    parse,
+    Counters, Drop, Frame, Packet, Part, Reason, Reject, Routes, Stage, Tables, Verdict, decide, fragments,
+    icmp, parse,
 };
 
 /// Takes a packet that the fast path deferred through the slow path: what became of it is in the packet, and in the verdict that
@@ -49,6 +49,8 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
         Ok(mut frame) if matches!(frame.protocol, TCP | UDP) => {
             datagram(&mut frame, packet, tables, routes, finish)
         }
+        // Behind the header of a fragment is a whole message (RFC 6946).
+        Ok(frame) if frame.part == Part::Whole => finish(Verdict::Defer(Stage::Icmp)),
         Ok(frame) => icmp::fragment(&frame, packet, tables, finish),
         // A fragment: the fast path has seen to everything else.
         Err(reject) => end(decide_rejected(reject, link, packet, tables), packet.len(), tables, finish),

@@ -231,6 +231,8 @@ fn echoes(family: Family) -> Vec<Case> {
         with("DSCP and ECN stay", &|packet| packet.tos(0b1011_1011)),
         with("padding stays", &|packet| packet.payload(b"").padding(6)),
         with("options and extension headers stay", &|packet| family.with_options(packet)),
+        // RFC 6946.
+        with("a single fragment is all of it", &|packet| packet.fragment(0, false)),
         Case::answer(&family.name("echo: a fresh TTL"), None, &request().ttl(1), &reply()),
         other("first fragment", Reason::Fragment, request().fragment(0, true)),
         other("later fragment", Reason::Fragment, request().without_transport().fragment(2, false)),

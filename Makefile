@@ -16,6 +16,7 @@ help:
 	@echo 'make test           run every test (as root: they make network namespaces and load BPF programs)'
 	@echo 'make test-kernels   run those of the data plane on Linux 6.1 and 6.12, in QEMU'
 	@echo 'make check          formatting, lints, documentation, licences and sources of dependencies, scripts'
+	@echo 'make fuzz           try inputs nobody thought of: TARGET=parse, forward or configuration, for SECONDS=60'
 	@echo 'make clean          remove what was built'
 
 .PHONY: setup setup-test
@@ -52,11 +53,43 @@ need-root:
 .PHONY: check
 check: setup-test
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTC_BOOTSTRAP=aya_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo deny --locked check licenses bans sources
 	shellcheck scripts/setup scripts/test-kernels scripts/kernels/* .ci/run
+
+TARGET ?= forward
+SECONDS ?= 60
+inputs = fuzz/corpus/$(TARGET) fuzz/seeds/$(TARGET)
+# Without a sanitizer stable Rust will do, and this code, which has no `unsafe`, needs none.
+run_fuzz = cargo fuzz run --sanitizer none $(TARGET)
+# How libFuzzer names an input.
+hash := ????????????????????????????????????????
+
+.PHONY: fuzz
+fuzz: setup-fuzz
+	mkdir -p fuzz/found/$(TARGET)
+	$(run_fuzz) fuzz/found/$(TARGET) $(inputs) -- -max_total_time=$(SECONDS) -max_len=4096 \
+		$(if $(filter configuration,$(TARGET)),-dict=fuzz/seeds/configuration.dict)
+
+# Of all inputs there are, keeps a few small ones that reach code that the seeds do not. Those that somebody named stay too.
+.PHONY: fuzz-corpus
+fuzz-corpus: setup-fuzz
+	rm -rf fuzz/kept
+	cp -r fuzz/seeds/$(TARGET) fuzz/kept
+	mkdir -p fuzz/found/$(TARGET)
+	$(run_fuzz) fuzz/kept fuzz/corpus/$(TARGET) fuzz/found/$(TARGET) -- -set_cover_merge=1 -use_counters=0 -max_len=4096
+	find fuzz/corpus/$(TARGET) -name '$(hash)' -delete
+	find fuzz/kept -name '$(hash)' -printf '%s %p\n' | sort -n | head -n 150 | cut -d ' ' -f 2 | \
+		xargs mv -t fuzz/corpus/$(TARGET)
+	rm -r fuzz/kept
+
+.PHONY: setup-fuzz
+setup-fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --version 0.13.2 --locked
+	cargo run --quiet --locked --package lightpath-testkit --example fuzz-seeds fuzz/seeds
 
 .PHONY: clean
 clean:

@@ -20,6 +20,7 @@ pub mod node;
 mod outcome;
 pub mod packet;
 mod ports;
+pub mod properties;
 pub mod random;
 mod setup;
 mod show;

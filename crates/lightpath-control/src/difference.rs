@@ -66,6 +66,14 @@ fn of_service(old: &Service, new: &Service) -> Vec<Change> {
     setting("slots", old.slots.to_string(), new.slots.to_string());
     setting("when_empty", format!("{:?}", old.when_empty), format!("{:?}", new.when_empty));
     setting("quic", format!("{:?}", old.quic), format!("{:?}", new.quic));
+    if old.health != new.health {
+        let name = |service: &Service| service.health.as_ref().map_or("none", |health| health.check.name());
+        let change = match (name(old), name(new)) {
+            (from, to) if from == to => format!("{to}, with other settings"),
+            (from, to) => format!("{from} -> {to}"),
+        };
+        changes.push(Change(format!("service {}: health {change}", new.name)));
+    }
     let by_endpoint = |service: &Service| -> BTreeMap<(IpAddr, Option<u16>), Backend> {
         service.backends.iter().map(|backend| ((backend.address, backend.port), *backend)).collect()
     };

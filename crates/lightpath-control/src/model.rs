@@ -2,11 +2,15 @@
 //!
 //! Everything downstream (tables, announcements, status) starts from [`Config`]; nothing downstream reads TOML.
 
+mod health;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
+
+pub use health::*;
 
 /// A validated configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub struct Service {
     pub when_empty: WhenEmpty,
     /// How connection IDs name backends; only where the protocol is QUIC.
     pub quic: Option<Quic>,
+    /// How the backends are checked; `None` takes them all for healthy.
+    pub health: Option<Health>,
     /// The backends; (address, port) is unique within the service.
     pub backends: Vec<Backend>,
 }

@@ -1,5 +1,6 @@
 //! Checks across values: what each service and backend leaves to the others.
 
+mod health;
 mod quic;
 mod sources;
 
@@ -26,6 +27,7 @@ pub(super) fn check(written: &Written, report: &Report<'_>) {
         checks.backends_are_unique(service);
         checks.quic_belongs_to_quic(service);
         checks.server_ids_are_unique(service);
+        checks.health_has_a_port(service);
         for backend in &service.backends {
             checks.family_can_be_reached(service, backend);
             checks.port_can_be_honoured(service, backend);

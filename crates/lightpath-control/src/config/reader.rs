@@ -76,6 +76,14 @@ impl<'a> TableReader<'a> {
         }
     }
 
+    /// Complains about a key if it is written.
+    pub(super) fn refuse(&self, key: &Key, problem: &str, help: &str) {
+        if self.table.contains_key(key.name) {
+            let span = self.table.key(key.name).and_then(toml_edit::Key::span);
+            self.add(start(span, self.at), key, Complaint::new(problem, help));
+        }
+    }
+
     /// A list that must be there and hold something; elements that cannot be used are reported and left out.
     pub(super) fn required_list<T>(
         &self,
@@ -88,6 +96,21 @@ impl<'a> TableReader<'a> {
             return None;
         }
         self.list(key, convert)
+    }
+
+    /// One value, or a list of them that holds something; elements that cannot be used are reported and left out. `default`
+    /// stands for what is not written.
+    pub(super) fn one_or_list<T>(
+        &self,
+        key: &Key,
+        default: T,
+        convert: impl FnMut(&Given<'_>) -> Result<T, Complaint>,
+    ) -> Option<Vec<Located<T>>> {
+        match self.given(key) {
+            None => Some(vec![Located { value: default, at: self.at }]),
+            Some(given) if given.item.is_array() => self.required_list(key, convert),
+            Some(given) => Some(vec![self.convert(&given, convert)?]),
+        }
     }
 
     /// A list that is empty when it is not written; elements that cannot be used are reported and left out.
@@ -237,6 +260,11 @@ impl Given<'_> {
     /// The integer it is.
     pub(super) fn integer(&self) -> Result<i64, Complaint> {
         self.item.as_integer().ok_or_else(|| self.wrong_type())
+    }
+
+    /// The truth value it is.
+    pub(super) fn boolean(&self) -> Result<bool, Complaint> {
+        self.item.as_bool().ok_or_else(|| self.wrong_type())
     }
 
     /// The integer it is, if it is one.

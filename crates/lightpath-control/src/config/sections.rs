@@ -3,6 +3,8 @@
 //! What is read here is complete as far as each value by itself is right. `None` stands for a value that was
 //! reported.
 
+mod health;
+
 use std::collections::HashSet;
 use std::net::IpAddr;
 
@@ -13,8 +15,8 @@ use super::diagnostic::{Complaint, Report};
 use super::reader::{Located, TableReader, field};
 use super::{DEFAULT_HASH_SEED, DEFAULT_SLOTS, keys, values};
 use crate::model::{
-    Announce, Backend, Config, Forward, Node, Ports, Protocol, Quic, ServerId, Service, Sticky, WhenEmpty,
-    XdpMode,
+    Announce, Backend, Config, Forward, Health, Node, Ports, Protocol, Quic, ServerId, Service, Sticky,
+    WhenEmpty, XdpMode,
 };
 
 /// The file.
@@ -41,6 +43,8 @@ pub(super) struct WrittenService {
     when_empty: Option<Located<WhenEmpty>>,
     /// `None` inside when it is not written.
     pub(super) quic: Option<Located<Option<Quic>>>,
+    /// `None` inside when nothing is checked.
+    pub(super) health: Option<Located<Option<Health>>>,
     pub(super) backends: Vec<WrittenBackend>,
 }
 
@@ -119,11 +123,6 @@ fn service(table: &TableReader<'_>) -> WrittenService {
     let stickies = [("none", Sticky::None), ("source-ip", Sticky::SourceIp)];
     let endings = [("reject", WhenEmpty::Reject), ("drop", WhenEmpty::Drop)];
 
-    if let Some(health) = table.table(&keys::HEALTH_TABLE) {
-        let health = health.named(format!("{} health", table.place()));
-        health.refuse_other_keys(&keys::HEALTH);
-        health.required(&keys::HEALTH_TYPE, values::one_of(&[("none", ())]));
-    }
     let backends = (1..).zip(table.tables(&keys::BACKEND_TABLES)).map(|(number, backend_table)| {
         backend(&backend_table.named(format!("{} backend {number}", table.place())))
     });
@@ -139,6 +138,11 @@ fn service(table: &TableReader<'_>) -> WrittenService {
         quic: table.optional_table(&keys::QUIC_TABLE, |quic_table| {
             quic(&quic_table.named(format!("{} quic", table.place())))
         }),
+        health: table
+            .optional_table(&keys::HEALTH_TABLE, |health_table| {
+                health::health(&health_table.named(format!("{} health", table.place())))
+            })
+            .map(|health| Located { value: health.value.flatten(), at: health.at }),
         backends: backends.collect(),
         place: table.place().to_owned(),
     }
@@ -193,6 +197,7 @@ impl WrittenService {
             slots: self.slots?.value,
             when_empty: self.when_empty?.value,
             quic: self.quic?.value,
+            health: self.health?.value,
             backends: backends.collect::<Option<_>>()?,
         })
     }

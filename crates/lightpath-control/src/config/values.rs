@@ -1,5 +1,7 @@
 //! Single values: from what is written to what the model holds.
 
+pub(super) mod health;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
@@ -159,17 +161,20 @@ pub(super) fn number(bounds: RangeInclusive<u8>) -> impl FnOnce(&Given<'_>) -> R
 
 /// A server ID in hex.
 pub(super) fn server_id(given: &Given<'_>) -> Result<ServerId, Complaint> {
-    let digits = given.string()?.as_bytes();
+    let bytes = hex(given.string()?, given)?;
+    let help = format!("write 1 to {} bytes", ServerId::LONGEST);
+    ServerId::new(&bytes).ok_or_else(|| given.refused_with(&format!("is of {} bytes", bytes.len()), help))
+}
+
+/// Bytes in hex.
+fn hex(digits: &str, given: &Given<'_>) -> Result<Vec<u8>, Complaint> {
     let byte = |pair: &[u8]| {
         let [high, low] = *pair else { return None };
         let digit = |digit: u8| char::from(digit).to_digit(16);
         u8::try_from(digit(high)? << 4 | digit(low)?).ok()
     };
-    let Some(bytes) = digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>() else {
-        return Err(given.refused("is not in hex, two digits to a byte"));
-    };
-    let help = format!("write 1 to {} bytes", ServerId::LONGEST);
-    ServerId::new(&bytes).ok_or_else(|| given.refused_with(&format!("is of {} bytes", bytes.len()), help))
+    let bytes = digits.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>();
+    bytes.ok_or_else(|| given.refused("is not in hex, two digits to a byte"))
 }
 
 /// A size for a Maglev table.

@@ -81,30 +81,6 @@ fn keys_are_known_and_of_this_version() {
             "metrics = \"127.0.0.1:9800\"\ninterfaces = ",
             &["2:1: node: metrics: this key is not available in this version; remove it"],
         ),
-        (
-            "port = 443",
-            "port = 443\nhealth = { type = \"http\", path = \"/\", interval = \"2s\", timeout = \"1s\", rise = 2, fall = 3, via = \"datapath\", paht = 1 }",
-            &[
-                r#"8:19: service "web" health: type: "http" is not available in this version; write "none""#,
-                r#"8:27: service "web" health: path: this key is not available in this version; remove it"#,
-                r#"8:39: service "web" health: interval: this key is not available in this version; remove it"#,
-                r#"8:56: service "web" health: timeout: this key is not available in this version; remove it"#,
-                r#"8:72: service "web" health: rise: this key is not available in this version; remove it"#,
-                r#"8:82: service "web" health: fall: this key is not available in this version; remove it"#,
-                r#"8:92: service "web" health: via: this key is not available in this version; remove it"#,
-                r#"8:110: service "web" health: paht: unknown key; did you mean "path"?"#,
-            ],
-        ),
-        (
-            r#"forward = "dsr""#,
-            "forward = \"dsr\"\n\n[service.health]",
-            &[r#"24:1: service "dns" health: type: missing; write "none""#],
-        ),
-        (
-            r#"forward = "dsr""#,
-            "forward = \"dsr\"\n\n[service.health]\ntype = \"none\"\nrise = 3",
-            &[r#"26:1: service "dns" health: rise: this key is not available in this version; remove it"#],
-        ),
     ]);
 }
 

@@ -4,6 +4,7 @@
 //! follow.
 
 mod endpoints;
+mod health;
 mod keys;
 mod meaning;
 mod quic;

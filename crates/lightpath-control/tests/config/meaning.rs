@@ -3,13 +3,14 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use lightpath_control::config::{
     DEFAULT_HASH_SEED, DEFAULT_SLOTS, EXAMPLE, LoadError, MAX_BACKENDS, load, markdown, parse,
 };
 use lightpath_control::model::{
-    Announce, Backend, Config, Forward, Node, Ports, Protocol, Quic, ServerId, Service, Sticky, WhenEmpty,
-    XdpMode,
+    Announce, Backend, Check, Config, Forward, Health, HttpCheck, Method, Node, OnDown, Ports, Protocol,
+    Quic, ServerId, Service, Statuses, Sticky, Tls, Trust, WhenEmpty, XdpMode,
 };
 use proptest::prelude::*;
 
@@ -45,6 +46,27 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         slots: 65_537,
         when_empty: WhenEmpty::Reject,
         quic: None,
+        health: Some(Health {
+            check: Check::Https(
+                HttpCheck {
+                    method: Method::Get,
+                    path: "/healthz".to_owned(),
+                    host: Some("www.example.com".to_owned()),
+                    status: Statuses::new(vec![200..=399]).expect("statuses"),
+                    body: None,
+                },
+                Tls { server_name: None, trust: Trust::Host },
+            ),
+            port: None,
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            rise: 2,
+            fall: 3,
+            on_down: OnDown::Move,
+            slow_start: Duration::ZERO,
+            hold_down: Duration::ZERO,
+            panic_threshold: 0,
+        }),
         backends: vec![backend("10.0.0.11", Some(8443), 100), backend("10.0.0.12", Some(8443), 25)],
     };
     let dns = Service {
@@ -57,6 +79,7 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         slots: 65_537,
         when_empty: WhenEmpty::Reject,
         quic: None,
+        health: None,
         backends: vec![backend("2001:db8:1::11", Some(53), 100)],
     };
     let media = Service {
@@ -69,6 +92,7 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         slots: 1009,
         when_empty: WhenEmpty::Drop,
         quic: None,
+        health: None,
         backends: vec![backend("10.0.0.21", None, 100), backend("10.0.0.22", None, 0)],
     };
     let api = Service {
@@ -77,6 +101,7 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         ports: Ports::One(443),
         protocol: Protocol::Tcp,
         forward: Forward::Ipip,
+        health: None,
         backends: vec![backend("192.0.2.11", Some(443), 100), backend("2001:db8:7::12", Some(443), 100)],
         ..web.clone()
     };
@@ -159,6 +184,14 @@ fn the_form_the_design_fixes_is_read() {
         forward  = "nat"
         sticky   = "none"            # none | source-ip
         when_empty = "reject"        # reject | drop
+
+        [service.health]
+        type = "http"                # tcp | http | https | grpc | dns | udp | icmp | none
+        path = "/healthz"
+        interval = "2s"
+        timeout  = "1s"
+        rise = 2
+        fall = 3
 
         [[service.backend]]
         address = "10.0.0.11"

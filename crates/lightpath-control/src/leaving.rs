@@ -38,7 +38,7 @@ fn keep_service(known: &Service, claims: &Claims, leaving: &mut BTreeSet<Leaver>
         return None;
     }
     let name = format!("{}:{}/{}", known.vip, known.ports, known.protocol.transport());
-    let mut service = Service { name, quic: None, backends: Vec::new(), ..known.clone() };
+    let mut service = Service { name, quic: None, health: None, backends: Vec::new(), ..known.clone() };
     keep_backends(known, &mut service, claims, leaving);
     for backend in &mut service.backends {
         backend.server_id = None;
@@ -73,17 +73,17 @@ fn is_same(one: &Service, other: &Service) -> bool {
 struct Claims<'a> {
     config: &'a Config,
     vips: HashSet<IpAddr>,
-    /// Who has which backend, behind `nat`.
-    translated: BTreeMap<(IpAddr, Protocol), BTreeSet<&'a str>>,
+    /// Who has which ports of which backend, behind `nat`.
+    translated: BTreeMap<(IpAddr, Protocol), Vec<((u16, u16), &'a str)>>,
 }
 
 impl<'a> Claims<'a> {
     fn of(config: &'a Config) -> Self {
-        let mut translated: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+        let mut translated: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for service in config.services.iter().filter(|service| service.forward == Forward::Nat) {
             for backend in &service.backends {
                 let key = (backend.address, service.protocol.transport());
-                translated.entry(key).or_default().insert(&service.name);
+                translated.entry(key).or_default().push((ports_on(service, backend), service.name.as_str()));
             }
         }
         let vips = config.services.iter().map(|service| service.vip).collect();
@@ -104,10 +104,19 @@ impl<'a> Claims<'a> {
 
     /// With `nat`, a backend's replies can be told for one service only; and a VIP is no backend.
     fn take_replies_of(&self, service: &Service, backend: &Backend) -> bool {
+        let (first, last) = ports_on(service, backend);
         let users = self.translated.get(&(backend.address, service.protocol.transport()));
-        let is_used = users.is_some_and(|users| users.iter().any(|user| *user != service.name));
+        let is_used = users
+            .into_iter()
+            .flatten()
+            .any(|((from, to), user)| *user != service.name && *from <= last && first <= *to);
         self.vips.contains(&backend.address) || service.forward == Forward::Nat && is_used
     }
+}
+
+/// The ports that packets have on a backend.
+fn ports_on(service: &Service, backend: &Backend) -> (u16, u16) {
+    backend.port.map_or(service.ports, Ports::One).bounds()
 }
 
 /// The services that the running tables balance, as far as flows depend on it. They are named by nobody.
@@ -126,6 +135,7 @@ pub(crate) fn of_running(image: &Image) -> Vec<Service> {
             sticky: if line.sticky == 0 { Sticky::None } else { Sticky::SourceIp },
             slots,
             when_empty: if line.refuses == 0 { WhenEmpty::Drop } else { WhenEmpty::Reject },
+            health: None,
             quic: (line.server_id_length != 0)
                 .then_some(Quic { server_id_length: line.server_id_length, config_id: line.config_id }),
             backends: Vec::new(),

@@ -14,6 +14,24 @@ pub struct Spec {
     pub capacity: Capacity,
 }
 
+impl Spec {
+    /// Whether this program does whatever `other` does.
+    #[must_use]
+    pub fn can_all_of(&self, other: &Self) -> bool {
+        self.features.has(other.features) && other.port_prefixes & !self.port_prefixes == 0
+    }
+
+    /// This program, made for what `other` does too.
+    #[must_use]
+    pub fn joined(self, other: &Self) -> Self {
+        Self {
+            features: self.features | other.features,
+            port_prefixes: self.port_prefixes | other.port_prefixes,
+            ..self
+        }
+    }
+}
+
 /// How much the maps hold. Fixed once they are created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {

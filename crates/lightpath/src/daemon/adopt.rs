@@ -55,14 +55,9 @@ impl Daemon {
         if !running.capacity.holds(wanted.capacity) || running.hash_key != wanted.hash_key {
             return self.start_afresh(next, &wanted);
         }
-        if !running.features.has(wanted.features) || wanted.port_prefixes & !running.port_prefixes != 0 {
+        if !running.can_all_of(&wanted) {
             // A program that can do what either configuration needs takes over before the tables ask for it.
-            let both = Spec {
-                features: running.features | wanted.features,
-                port_prefixes: running.port_prefixes | wanted.port_prefixes,
-                ..wanted
-            };
-            let mut kernel = Kernel(Dataplane::open(&self.instance.pins, &both)?);
+            let mut kernel = Kernel(Dataplane::open(&self.instance.pins, &wanted.joined(&running))?);
             self.interfaces = Interfaces::attach(&self.interfaces.present(), node.xdp_mode, &mut kernel.0)?;
             self.kernel = kernel;
         }

@@ -118,10 +118,17 @@ impl Daemon {
         let (config, overrides) = merged(&loaded, &store)?;
         let node = config.node.clone();
         check_interfaces(&instance.pins, &node.interfaces)?;
-        let spec = spec(&config);
+        let mut spec = spec(&config);
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
-        let backends = addresses_of(&config);
+        let mut reconciler = Reconciler::new(config, &kernel.0.tables());
+        let with_leavers = self::spec(reconciler.config());
+        if !spec.can_all_of(&with_leavers) {
+            // What leaves may need more of the program than what stays.
+            spec = spec.joined(&with_leavers);
+            kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
+        }
+        let backends = addresses_of(reconciler.config());
         let (targets, targets_in) = watch::channel(backends.clone());
         let (hops_out, mut hops) = watch::channel(Arc::default());
         let watcher = Watcher::open().context("cannot watch routes and neighbours")?;
@@ -132,7 +139,6 @@ impl Daemon {
         });
         wait_for_hops(&mut hops, &backends).await;
 
-        let mut reconciler = Reconciler::new(config, &kernel.0.tables());
         let known = hops.borrow_and_update().clone();
         let own = addresses::all().await.context("cannot see the addresses of this host")?;
         let surroundings = Surroundings { hops: &known, addresses: &own, merged: false };

@@ -1,6 +1,8 @@
 //! The daemon's life: starts and ends, and what happens around it meanwhile.
 
 mod announce;
+mod api;
+mod changes;
 mod detach;
 mod hops;
 mod instances;

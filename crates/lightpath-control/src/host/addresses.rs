@@ -1,6 +1,7 @@
 //! VIPs as addresses of this host, so that it answers ARP and neighbour solicitations for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
@@ -28,25 +29,23 @@ pub async fn reconcile(
     ledger: &mut Ledger,
 ) -> Result<Vec<Address>, Error> {
     let host = Host::read().await?;
-    for entry in ledger.addresses().to_vec() {
-        if !wanted.contains(&entry.address) || !interfaces.contains(&entry.interface) {
-            host.remove(&entry, ledger).await?;
-        }
-    }
-    let mut added = Vec::new();
+    let is_unwanted =
+        |entry: &&Address| !wanted.contains(&entry.address) || !interfaces.contains(&entry.interface);
+    let unwanted: Vec<Address> = ledger.addresses().iter().filter(is_unwanted).cloned().collect();
+    host.remove_all(&unwanted, ledger).await.into_iter().next().map_or(Ok(()), Err)?;
+
+    let ours: BTreeMap<IpAddr, &Address> =
+        ledger.addresses().iter().map(|entry| (entry.address, entry)).collect();
+    let mut missing = Vec::new();
     for vip in wanted {
-        let ours = ledger.addresses().iter().find(|entry| entry.address == *vip).cloned();
-        let entry = match ours {
-            Some(entry) if host.has(&entry) => continue,
-            Some(entry) => entry,
+        missing.push(match ours.get(vip) {
+            Some(entry) if host.has(entry) => continue,
+            Some(entry) => (*entry).clone(),
             None if host.has_anywhere(*vip) => continue,
             None => Address { interface: host.choose(*vip, interfaces)?, address: *vip },
-        };
-        if host.add(&entry, ledger).await? {
-            added.push(entry);
-        }
+        });
     }
-    Ok(added)
+    host.add_all(missing, ledger).await
 }
 
 /// Every address of this host, on any interface and whoever put it there.
@@ -66,11 +65,7 @@ pub(super) async fn remove_all(ledger: &mut Ledger) -> Vec<Error> {
         Ok(host) => host,
         Err(error) => return vec![error],
     };
-    let mut failures = Vec::new();
-    for entry in &entries {
-        failures.extend(host.remove(entry, ledger).await.err());
-    }
-    failures
+    host.remove_all(&entries, ledger).await
 }
 
 /// An address on an interface with the network it stands for.
@@ -135,40 +130,63 @@ impl Host {
         chosen.cloned().ok_or(Error::NoInterfaces { address: vip })
     }
 
-    /// Adds an address; `false` if somebody else has done so in the meantime.
-    async fn add(&self, entry: &Address, ledger: &mut Ledger) -> Result<bool, Error> {
-        let Some(index) = self.links.get(&entry.interface) else {
+    /// Adds addresses, all of which are recorded before the first is there; gives those that nobody else has added meanwhile.
+    async fn add_all(&self, entries: Vec<Address>, ledger: &mut Ledger) -> Result<Vec<Address>, Error> {
+        if let Some(entry) = entries.iter().find(|entry| !self.links.contains_key(&entry.interface)) {
             return Err(Error::NoInterface { interface: entry.interface.clone() });
-        };
-        ledger.record_address(entry.clone())?;
-        let mut request = self.handle.address().add(*index, entry.address, host_bits(entry.address));
-        *request.message_mut() = vip_message(*index, entry.address);
-        match request.execute().await.map_err(netlink::os_error) {
-            Ok(()) => {
-                tracing::info!(address = %entry.address, interface = entry.interface, "address added");
-                Ok(true)
-            }
-            Err(error) if netlink::is(&error, Errno::EEXIST) => {
-                ledger.forget_address(entry)?;
-                Ok(false)
-            }
-            Err(source) => Err(failed("add", entry, source)),
         }
+        ledger.record_addresses(&entries)?;
+        let mut foreign = Vec::new();
+        let mut added = Vec::new();
+        for entry in entries {
+            match self.add(&entry).await {
+                Ok(()) => added.push(entry),
+                Err(error) if netlink::is(&error, Errno::EEXIST) => foreign.push(entry),
+                Err(source) => {
+                    ledger.forget_addresses(&foreign)?;
+                    return Err(failed("add", &entry, source));
+                }
+            }
+        }
+        ledger.forget_addresses(&foreign)?;
+        Ok(added)
     }
 
-    async fn remove(&self, entry: &Address, ledger: &mut Ledger) -> Result<(), Error> {
-        // An interface that is gone has taken its addresses with it.
-        if let Some(index) = self.links.get(&entry.interface).filter(|_| self.has(entry)) {
-            let request = self.handle.address().del(plain_message(*index, entry.address));
-            match request.execute().await.map_err(netlink::os_error) {
-                Ok(()) => {
-                    tracing::info!(address = %entry.address, interface = entry.interface, "address removed");
-                }
-                Err(error) if netlink::is(&error, Errno::EADDRNOTAVAIL) => {}
-                Err(source) => return Err(failed("remove", entry, source)),
+    async fn add(&self, entry: &Address) -> io::Result<()> {
+        let Some(index) = self.links.get(&entry.interface) else { return Err(Errno::ENODEV.into()) };
+        let mut request = self.handle.address().add(*index, entry.address, host_bits(entry.address));
+        *request.message_mut() = vip_message(*index, entry.address);
+        request.execute().await.map_err(netlink::os_error)?;
+        tracing::info!(address = %entry.address, interface = entry.interface, "address added");
+        Ok(())
+    }
+
+    /// Removes addresses; gives what failed, which stays recorded.
+    async fn remove_all(&self, entries: &[Address], ledger: &mut Ledger) -> Vec<Error> {
+        let mut failures = Vec::new();
+        let mut removed = Vec::new();
+        for entry in entries {
+            match self.remove(entry).await {
+                Ok(()) => removed.push(entry.clone()),
+                Err(source) => failures.push(failed("remove", entry, source)),
             }
         }
-        Ok(ledger.forget_address(entry)?)
+        failures.extend(ledger.forget_addresses(&removed).err().map(Error::from));
+        failures
+    }
+
+    async fn remove(&self, entry: &Address) -> io::Result<()> {
+        // An interface that is gone has taken its addresses with it.
+        let Some(index) = self.links.get(&entry.interface).filter(|_| self.has(entry)) else { return Ok(()) };
+        let request = self.handle.address().del(plain_message(*index, entry.address));
+        match request.execute().await.map_err(netlink::os_error) {
+            Ok(()) => {
+                tracing::info!(address = %entry.address, interface = entry.interface, "address removed");
+                Ok(())
+            }
+            Err(error) if netlink::is(&error, Errno::EADDRNOTAVAIL) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -226,6 +244,6 @@ fn host_bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-fn failed(action: &'static str, entry: &Address, source: std::io::Error) -> Error {
+fn failed(action: &'static str, entry: &Address, source: io::Error) -> Error {
     Error::Address { action, address: entry.address, interface: entry.interface.clone(), source }
 }

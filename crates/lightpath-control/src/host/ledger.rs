@@ -6,6 +6,7 @@
 //!   "sysctls": [ { "path": "net/ipv4/conf/eth0/forwarding", "previous": "0", "set": "1" } ] }
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
@@ -62,7 +63,7 @@ pub enum Error {
 }
 
 /// An address that Lightpath has added to an interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
     /// Name of the interface.
     pub interface: String,
@@ -123,15 +124,21 @@ impl Ledger {
         &self.contents.sysctls
     }
 
-    pub(super) fn record_address(&mut self, entry: Address) -> Result<(), Error> {
-        if self.contents.addresses.contains(&entry) {
+    pub(super) fn record_addresses(&mut self, entries: &[Address]) -> Result<(), Error> {
+        let known: BTreeSet<&Address> = self.contents.addresses.iter().collect();
+        let new: Vec<Address> = entries.iter().filter(|entry| !known.contains(entry)).cloned().collect();
+        if new.is_empty() {
             return Ok(());
         }
-        self.change(|contents| contents.addresses.push(entry))
+        self.change(|contents| contents.addresses.extend(new))
     }
 
-    pub(super) fn forget_address(&mut self, entry: &Address) -> Result<(), Error> {
-        self.change(|contents| contents.addresses.retain(|other| other != entry))
+    pub(super) fn forget_addresses(&mut self, entries: &[Address]) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let gone: BTreeSet<&Address> = entries.iter().collect();
+        self.change(|contents| contents.addresses.retain(|entry| !gone.contains(entry)))
     }
 
     /// Replaces what is recorded of the same sysctl: the value found now is the operator's.

@@ -108,8 +108,8 @@ fn undo_takes_back_what_was_recorded_and_perhaps_never_made() {
         let (_directory, mut ledger) = ledger();
         reconcile(&vips(&["203.0.113.10", "2001:db8::10"]), &names(&[NEAR]), &mut ledger).await.unwrap();
         // A crash right after the record, and an interface removed since.
-        ledger.record_address(on(NEAR, "203.0.113.11")).unwrap();
-        ledger.record_address(on("eth7", "203.0.113.12")).unwrap();
+        ledger.record_addresses(&[on(NEAR, "203.0.113.11")]).unwrap();
+        ledger.record_addresses(&[on("eth7", "203.0.113.12")]).unwrap();
         assert!(undo(&mut ledger).await.is_empty());
         assert!(net.near.addresses(NEAR).await.is_empty());
         assert!(ledger.addresses().is_empty());

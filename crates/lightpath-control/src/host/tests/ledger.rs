@@ -15,14 +15,14 @@ fn sysctl(previous: &str, set: &str) -> Sysctl {
 #[test]
 fn what_is_recorded_is_read_again() {
     let (directory, mut ledger) = ledger();
-    ledger.record_address(address("203.0.113.10")).unwrap();
-    ledger.record_address(address("2001:db8::10")).unwrap();
-    ledger.record_address(address("2001:db8::10")).unwrap();
+    ledger.record_addresses(&[address("203.0.113.10")]).unwrap();
+    ledger.record_addresses(&[address("2001:db8::10")]).unwrap();
+    ledger.record_addresses(&[address("2001:db8::10")]).unwrap();
     ledger.record_sysctl(sysctl("0", "1")).unwrap();
     let again = Ledger::open(directory.path().join("host.json")).unwrap();
     assert_eq!(again.addresses(), [address("203.0.113.10"), address("2001:db8::10")]);
     assert_eq!(again.sysctls(), [sysctl("0", "1")]);
-    ledger.forget_address(&address("203.0.113.10")).unwrap();
+    ledger.forget_addresses(&[address("203.0.113.10")]).unwrap();
     ledger.forget_sysctl("net/ipv4/conf/eth0.100/forwarding").unwrap();
     let again = Ledger::open(directory.path().join("host.json")).unwrap();
     assert_eq!((again.addresses(), again.sysctls()), (&[address("2001:db8::10")][..], &[][..]));
@@ -31,7 +31,7 @@ fn what_is_recorded_is_read_again() {
 #[test]
 fn a_ledger_truncated_anywhere_is_refused_by_name() {
     let (directory, mut ledger) = ledger();
-    ledger.record_address(address("203.0.113.10")).unwrap();
+    ledger.record_addresses(&[address("203.0.113.10")]).unwrap();
     ledger.record_sysctl(sysctl("0", "1")).unwrap();
     let path = directory.path().join("host.json");
     let whole = fs::read(&path).unwrap();
@@ -55,12 +55,12 @@ fn a_ledger_of_a_later_version_is_refused_whatever_its_shape() {
 #[test]
 fn a_crash_while_writing_leaves_the_old_contents_and_the_next_change_works() {
     let (directory, mut ledger) = ledger();
-    ledger.record_address(address("203.0.113.10")).unwrap();
+    ledger.record_addresses(&[address("203.0.113.10")]).unwrap();
     let path = directory.path().join("host.json");
     fs::write(directory.path().join("host.json.new"), r#"{"version": 1, "addr"#).unwrap();
     let mut again = Ledger::open(&path).unwrap();
     assert_eq!(again.addresses(), [address("203.0.113.10")]);
-    again.record_address(address("203.0.113.11")).unwrap();
+    again.record_addresses(&[address("203.0.113.11")]).unwrap();
     let left: Vec<_> =
         fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["host.json"]);
@@ -71,7 +71,7 @@ fn a_crash_while_writing_leaves_the_old_contents_and_the_next_change_works() {
 fn a_change_that_cannot_be_written_is_not_taken_for_recorded() {
     let (directory, mut ledger) = ledger();
     drop(directory);
-    let error = ledger.record_address(address("203.0.113.10")).unwrap_err();
+    let error = ledger.record_addresses(&[address("203.0.113.10")]).unwrap_err();
     assert!(matches!(error, Error::Write { .. }), "{error}");
     assert!(ledger.addresses().is_empty());
 }

@@ -7,6 +7,7 @@ mod held;
 mod host;
 mod program;
 mod traffic;
+mod tunnel;
 mod wire;
 
 use std::thread;
@@ -19,6 +20,7 @@ pub(crate) use held::{Held, serve_lines};
 pub(crate) use host::HostState;
 pub(crate) use program::{Server, finish, ip};
 pub(crate) use traffic::{Traffic, tcp_segments_sent};
+pub(crate) use tunnel::{Files, Tunnel, balance, is_served, pages_come_from_the_backend, serve_pages};
 pub(crate) use wire::{Ip, Tap, Udp};
 
 /// How long anything may take that usually takes milliseconds; machines that run tests are busy, or emulated.

@@ -3,7 +3,10 @@
 //! Not every kernel has them: these tests run where one is asked for (`cargo test -- --ignored devices::`) and, by
 //! `make test-kernels`, on kernels that have them all.
 
+mod tunnels;
 mod vlan;
+
+use std::fs;
 
 use lightpath_lab::Namespace;
 
@@ -20,4 +23,16 @@ fn add_link(host: &Namespace, name: &str, kind: &str, rest: &str) {
         "this kernel has no devices of type {kind}, which the test needs; make test-kernels runs it on one that has"
     );
     assert!(output.status.success(), "{ip:?}: {said}");
+}
+
+/// Where /proc/net/dev has a link's packets, counted from its name on.
+const RECEIVED: usize = 1;
+const SENT: usize = 9;
+
+/// How many packets have come or gone by a link.
+fn packets(host: &Namespace, link: &str, column: usize) -> u64 {
+    let links = host.run(|| fs::read_to_string("/proc/thread-self/net/dev")).unwrap().unwrap();
+    let counters =
+        links.lines().find_map(|line| line.trim_start().strip_prefix(link)?.strip_prefix(':')).unwrap();
+    counters.split_whitespace().nth(column).unwrap().parse().unwrap()
 }

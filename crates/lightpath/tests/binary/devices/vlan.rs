@@ -3,13 +3,12 @@
 //! Where a side has VLAN devices of the kernel, the other has none, so that a packet with the wrong tags reaches nobody or
 //! is not counted.
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
 use lightpath_lab::topology::plan;
 use lightpath_lab::{HttpConnection, Namespace, UdpFlow, serve_http, serve_udp_echo};
 
-use super::add_link;
+use super::{RECEIVED, SENT, add_link, packets};
 use crate::common::{Bed, Family, PATIENCE, Service, file, finish, ip, number};
 
 /// Datagrams of each family: more than what hosts send each other by themselves.
@@ -181,15 +180,4 @@ fn route(host: &Namespace, device: &str, family: Family, to: &str, mac: [u8; 6])
 fn neighbour(host: &Namespace, device: &str, address: IpAddr, mac: [u8; 6]) {
     let mac = mac.map(|octet| format!("{octet:02x}")).join(":");
     ip(host, &format!("neigh replace {address} lladdr {mac} dev {device} nud permanent"));
-}
-
-/// Where /proc/net/dev has a link's packets, counted from its name on.
-const RECEIVED: usize = 1;
-const SENT: usize = 9;
-
-fn packets(host: &Namespace, link: &str, column: usize) -> u64 {
-    let links = host.run(|| fs::read_to_string("/proc/thread-self/net/dev")).unwrap().unwrap();
-    let counters =
-        links.lines().find_map(|line| line.trim_start().strip_prefix(link)?.strip_prefix(':')).unwrap();
-    counters.split_whitespace().nth(column).unwrap().parse().unwrap()
 }

@@ -103,15 +103,20 @@ impl Tag {
     /// The transport protocol, by its number.
     #[must_use]
     pub const fn protocol(self) -> u8 {
-        (self.0 >> 8) as u8
+        let [_, _, protocol, _] = self.0.to_be_bytes();
+        protocol
     }
 
     /// The first and the last of the ports.
     #[must_use]
     pub const fn ports(self) -> (u16, u16) {
-        let first = (self.0 >> 16) as u16;
-        let open = (1_u32 << (16 - (self.0 & 0x1f))) - 1;
-        (first, first | open as u16)
+        let [high, low, _, _] = self.0.to_be_bytes();
+        let first = u16::from_be_bytes([high, low]);
+        let open = match self.0 & 0x1f {
+            0 => u16::MAX,
+            prefix => (1_u16 << (16 - prefix)).wrapping_sub(1),
+        };
+        (first, first | open)
     }
 
     /// The role, unless this is an empty line.

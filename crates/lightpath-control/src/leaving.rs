@@ -69,12 +69,15 @@ fn is_same(one: &Service, other: &Service) -> bool {
         && one.forward == other.forward
 }
 
+/// First and last port, and the service that has them.
+type User<'a> = ((u16, u16), &'a str);
+
 /// What the configuration needs for itself.
 struct Claims<'a> {
     config: &'a Config,
     vips: HashSet<IpAddr>,
     /// Who has which ports of which backend, behind `nat`.
-    translated: BTreeMap<(IpAddr, Protocol), Vec<((u16, u16), &'a str)>>,
+    translated: BTreeMap<(IpAddr, Protocol), Vec<User<'a>>>,
 }
 
 impl<'a> Claims<'a> {

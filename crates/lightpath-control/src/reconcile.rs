@@ -342,12 +342,13 @@ fn backend_entry(
 /// The Maglev table of a service, with each backend told how much of it is its own.
 fn slots(service: &Service, candidates: &[Candidate], backends: &mut [BackendState]) -> Vec<BackendNumber> {
     let table = maglev::table(candidates, service.slots);
-    let mut shares: BTreeMap<BackendNumber, u32> = BTreeMap::new();
+    let last = candidates.iter().map(|candidate| candidate.number).max().unwrap_or(0);
+    let mut shares = vec![0; usize::from(last) + 1];
     for number in &table {
-        *shares.entry(*number).or_default() += 1;
+        shares[usize::from(*number)] += 1;
     }
-    for backend in backends {
-        backend.slots = shares.get(&backend.number).copied().unwrap_or(0);
+    for backend in backends.iter_mut().filter(|backend| backend.condition == Condition::Up) {
+        backend.slots = shares[usize::from(backend.number)];
     }
     table
 }

@@ -65,8 +65,8 @@ impl Running {
         Ok(())
     }
 
-    fn do_(&mut self, change: Change) {
-        self.change(&change).unwrap_or_else(|problem| panic!("{change:?}: {problem}"));
+    fn do_(&mut self, change: &Change) {
+        self.change(change).unwrap_or_else(|problem| panic!("{change:?}: {problem}"));
     }
 
     /// The backends of a service with their weights.
@@ -128,9 +128,9 @@ fn doing_and_undoing_leaves_nothing() {
             Change::RemoveService { service: "dns".to_owned() },
         ),
     ] {
-        running.do_(there);
+        running.do_(&there);
         assert_ne!(running.config(), *running.file.config());
-        running.do_(back);
+        running.do_(&back);
         assert_eq!(running.config(), *running.file.config());
         assert!(running.overrides.is_empty(), "{:?}", running.overrides);
     }
@@ -139,32 +139,32 @@ fn doing_and_undoing_leaves_nothing() {
 #[test]
 fn changes_add_up() {
     let mut running = Running::new();
-    running.do_(weight("web", "10.0.0.11", 30));
-    running.do_(drain("web", "10.0.0.11"));
+    running.do_(&weight("web", "10.0.0.11", 30));
+    running.do_(&drain("web", "10.0.0.11"));
     assert_eq!(running.backends("web"), ["10.0.0.11:8443 0", "10.0.0.12:443 100"]);
-    running.do_(weight("web", "10.0.0.11", 40));
+    running.do_(&weight("web", "10.0.0.11", 40));
     assert_eq!(running.backends("web")[0], "10.0.0.11:8443 0", "it is still drained");
-    running.do_(enable("web", "10.0.0.11"));
+    running.do_(&enable("web", "10.0.0.11"));
     assert_eq!(running.backends("web")[0], "10.0.0.11:8443 40");
 
-    running.do_(add("ftp", &json!({ "address": "10.0.1.13", "weight": 9 })));
-    running.do_(remove("ftp", "10.0.1.11"));
-    running.do_(weight("ftp", "10.0.1.13", 3));
+    running.do_(&add("ftp", &json!({ "address": "10.0.1.13", "weight": 9 })));
+    running.do_(&remove("ftp", "10.0.1.11"));
+    running.do_(&weight("ftp", "10.0.1.13", 3));
     assert_eq!(running.backends("ftp"), ["10.0.1.12 7", "10.0.1.13 3"]);
-    running.do_(add("ftp", &json!({ "address": "10.0.1.11", "weight": 1 })));
+    running.do_(&add("ftp", &json!({ "address": "10.0.1.11", "weight": 1 })));
     assert_eq!(
         running.backends("ftp"),
         ["10.0.1.11 1", "10.0.1.12 7", "10.0.1.13 3"],
         "back as it is asked for now"
     );
 
-    running.do_(Change::AddService(keys(&json!({
+    running.do_(&Change::AddService(keys(&json!({
         "name": "dns", "vip": "203.0.113.53", "port": 53, "protocol": "udp",
         "backend": [{ "address": "10.0.0.53", "port": 5353 }]
     }))));
-    running.do_(drain("dns", "10.0.0.53"));
+    running.do_(&drain("dns", "10.0.0.53"));
     assert_eq!(running.backends("dns"), ["10.0.0.53:5353 0"]);
-    running.do_(Change::RemoveService { service: "web".to_owned() });
+    running.do_(&Change::RemoveService { service: "web".to_owned() });
     let names: Vec<String> = running.config().services.into_iter().map(|service| service.name).collect();
     assert_eq!(names, ["ftp", "dns"]);
     assert_eq!(
@@ -184,7 +184,7 @@ fn changes_add_up() {
 #[test]
 fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let mut running = Running::new();
-    running.do_(add("web", &json!({ "address": "10.0.0.11", "port": 9443 })));
+    running.do_(&add("web", &json!({ "address": "10.0.0.11", "port": 9443 })));
     let before = running.overrides.clone();
     let service = |keys: serde_json::Value| Change::AddService(keys.as_object().unwrap().clone());
     for (change, told) in [
@@ -228,7 +228,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
         assert_eq!(running.change(&change), Err(told.to_owned()), "{change:?}");
         assert_eq!(running.overrides, before);
     }
-    running.do_(weight("web", "10.0.0.12", 0));
+    running.do_(&weight("web", "10.0.0.12", 0));
     assert_eq!(
         running.change(&enable("web", "10.0.0.12")),
         Err(r#"backend 10.0.0.12:443 of service "web" is not drained, its weight is 0: give it one with `backend weight`"#
@@ -239,10 +239,10 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
 #[test]
 fn a_reload_forgets_what_the_file_has_made_pointless() {
     let mut running = Running::new();
-    running.do_(add("web", &json!({ "address": "10.0.0.13" })));
-    running.do_(drain("web", "10.0.0.12"));
-    running.do_(drain("ftp", "10.0.1.11"));
-    running.do_(weight("ftp", "10.0.1.12", 8));
+    running.do_(&add("web", &json!({ "address": "10.0.0.13" })));
+    running.do_(&drain("web", "10.0.0.12"));
+    running.do_(&drain("ftp", "10.0.1.11"));
+    running.do_(&weight("ftp", "10.0.1.12", 8));
     let shorter = FILE.split("[[service]]\nname = \"ftp\"").next().unwrap().replace("10.0.0.12", "10.0.0.13");
     let Merged { config, overrides, left_out } = running.reload(&shorter);
     assert!(overrides.is_empty(), "{overrides:?}");
@@ -265,9 +265,9 @@ fn they_are_read_as_they_were_written_and_forgotten_until_they_take_their_place(
     let mut running = Running::new();
     let store = Store::new(running.scratch.path().join("overrides.json"));
     assert!(store.open().unwrap().overrides.is_empty());
-    running.do_(add("web", &json!({ "address": "10.0.0.13", "weight": 3 })));
-    running.do_(drain("ftp", "10.0.1.11"));
-    running.do_(Change::RemoveService { service: "ftp".to_owned() });
+    running.do_(&add("web", &json!({ "address": "10.0.0.13", "weight": 3 })));
+    running.do_(&drain("ftp", "10.0.1.11"));
+    running.do_(&Change::RemoveService { service: "ftp".to_owned() });
 
     drop(store.prepare(&running.overrides).unwrap());
     assert!(store.open().unwrap().overrides.is_empty());

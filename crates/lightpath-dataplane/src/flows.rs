@@ -39,7 +39,16 @@ impl Maps {
     pub(crate) fn settle(&mut self) -> Result<Motion, Error> {
         let now = monotonic_seconds();
         let slots = self.slots()?;
-        let moving = self.moving(&slots);
+        let mut moving = BTreeMap::new();
+        // By number, for there may be millions of slots and there are few numbers.
+        let mut named = vec![false; usize::from(BackendNumber::MAX) + 1];
+        for (index, slot) in self.used_slots(&slots) {
+            named[usize::from(slot.current)] = true;
+            named[usize::from(slot.previous)] = true;
+            if slot.previous != 0 {
+                moving.insert(index, slot);
+            }
+        }
         let table = self.flows(FlowTable::Established)?;
         let mut remembered = Vec::new();
         for place in 0..FlowTable::Established.places() {
@@ -60,10 +69,8 @@ impl Maps {
         for flow in &remembered {
             *flows_of.entry(flow.backend).or_default() += 1;
         }
-        let mut in_use: BTreeSet<BackendNumber> = flows_of.keys().copied().collect();
-        for slot in self.used_slots(&slots).map(|(_, slot)| slot) {
-            in_use.extend([slot.current, slot.previous]);
-        }
+        let named = (1..=BackendNumber::MAX).filter(|number| named[usize::from(*number)]);
+        let in_use: BTreeSet<BackendNumber> = named.chain(flows_of.keys().copied()).collect();
         Ok(Motion { moving_slots: moving.len() - settling.len(), flows: remembered.len(), flows_of, in_use })
     }
 
@@ -84,11 +91,6 @@ impl Maps {
             }
         }
         Ok(())
-    }
-
-    /// The slots that move, by their index in the array of all slots.
-    fn moving(&self, slots: &Memory) -> BTreeMap<u32, Slot> {
-        self.used_slots(slots).filter(|(_, slot)| slot.previous != 0).collect()
     }
 
     /// The slots of all services, by their index in the array of all slots.

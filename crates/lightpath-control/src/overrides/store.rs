@@ -95,7 +95,11 @@ impl Store {
             name.push(format!(".unusable-{number}"));
             PathBuf::from(name)
         };
-        let free = (1..).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(0));
+        let mut number = 1;
+        while name(number).exists() {
+            number += 1;
+        }
+        let free = name(number);
         fs::rename(&self.path, &free).map_err(|source| self.failed("put aside", source))?;
         Ok(free)
     }

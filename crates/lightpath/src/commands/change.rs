@@ -113,15 +113,15 @@ fn definition(new: &NewService) -> Result<Definition> {
         "port",
         new.port.as_ref().map(|port| port.parse::<u16>().map_or_else(|_| json!(port), |port| json!(port))),
     );
-    set("protocol", new.protocol.map(word));
-    set("forward", new.forward.map(word));
-    set("sticky", new.sticky.map(word));
+    set("protocol", new.protocol.as_ref().map(word));
+    set("forward", new.forward.as_ref().map(word));
+    set("sticky", new.sticky.as_ref().map(word));
     let backends = new.backend.iter().map(|backend| Value::Object(of_endpoint(*backend)));
     set("backend", Some(backends.collect()));
     Ok(keys)
 }
 
 /// A choice as it is written in the configuration.
-fn word(choice: impl ValueEnum) -> Value {
+fn word(choice: &impl ValueEnum) -> Value {
     choice.to_possible_value().map_or(Value::Null, |value| json!(value.get_name()))
 }

@@ -72,7 +72,9 @@ impl Daemon {
             }
             Err(error) => bail!(error),
         }
-        self.interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut self.kernel.0)?;
+        if !self.interfaces.are(&node.interfaces, node.xdp_mode) {
+            self.interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut self.kernel.0)?;
+        }
         Ok(())
     }
 

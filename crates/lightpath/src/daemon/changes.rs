@@ -8,7 +8,6 @@ use lightpath_control::config::{self, LoadError, Loaded};
 use lightpath_control::difference::difference;
 use lightpath_control::model::{Backend, Config, Ports, Protocol, Service};
 use lightpath_control::overrides::{Change, Endpoint, Merged, Overrides, Refused, StoreError, Unfit};
-use lightpath_dataplane::release_memory;
 use tracing::{info, warn};
 
 use super::Daemon;
@@ -65,7 +64,7 @@ impl Daemon {
                 info!("{change}");
             }
             log_unresolved(&self.reconciler);
-            release_memory();
+            self.has_garbage = true;
         }
         if let Some(pending) = pending {
             self.overrides = overrides;

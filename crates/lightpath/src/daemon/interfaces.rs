@@ -16,14 +16,15 @@ pub(super) struct Interfaces {
 impl Interfaces {
     /// Attaches to all of them, or to none.
     pub(super) fn attach(names: &[String], wanted: Wanted, dataplane: &mut Dataplane) -> Result<Self> {
-        let mode = match wanted {
-            Wanted::Auto => XdpMode::Auto,
-            Wanted::Native => XdpMode::Native,
-            Wanted::Generic => XdpMode::Generic,
-        };
+        let mode = mode(wanted);
         let attachments = dataplane.attach(names, mode)?;
         let modes = attachments.into_iter().map(|attachment| Some(attachment.mode)).collect();
         Ok(Self { names: names.to_vec(), mode, modes })
+    }
+
+    /// Whether the program is on just these, as it is wanted.
+    pub(super) fn are(&self, names: &[String], wanted: Wanted) -> bool {
+        self.names == names && self.mode == mode(wanted) && self.modes.iter().all(Option::is_some)
     }
 
     /// Each interface and how the program runs on it.
@@ -78,5 +79,13 @@ impl Interfaces {
             }
         }
         returned
+    }
+}
+
+fn mode(wanted: Wanted) -> XdpMode {
+    match wanted {
+        Wanted::Auto => XdpMode::Auto,
+        Wanted::Native => XdpMode::Native,
+        Wanted::Generic => XdpMode::Generic,
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Daemon {
     targets: watch::Sender<BTreeSet<IpAddr>>,
     rates: Rates,
     motion: Motion,
+    /// Whether memory was freed that the allocator may have kept.
+    has_garbage: bool,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -184,6 +186,7 @@ impl Daemon {
             targets,
             rates,
             motion,
+            has_garbage: false,
         })
     }
 
@@ -223,7 +226,7 @@ impl Daemon {
             Ok(changes) => {
                 info!(backends = changes.backends, slots = changes.slots, "{what}");
                 self.settle();
-                release_memory();
+                self.has_garbage = true;
                 if conditions(&self.reconciler) != before {
                     log_unresolved(&self.reconciler);
                 }
@@ -312,6 +315,9 @@ impl Daemon {
             Ok(counters) => self.rates.sample(counters),
             Err(error) => warn!(%error, "no rates"),
         }
+        if std::mem::take(&mut self.has_garbage) {
+            release_memory();
+        }
     }
 }
 
@@ -323,7 +329,9 @@ fn merged(file: &Loaded, store: &Store) -> Result<(Config, Overrides)> {
     }
     match opened.overrides.merged(file) {
         Ok(Merged { config, overrides, left_out }) => {
-            left_out.iter().for_each(|line| warn!("a change made at run time is forgotten: {line}"));
+            for line in left_out {
+                warn!("a change made at run time is forgotten: {line}");
+            }
             Ok((config, overrides))
         }
         Err(unfit) => {

@@ -55,7 +55,7 @@ check: setup-test
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTC_BOOTSTRAP=aya_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
+	RUSTC_BOOTSTRAP=aya_ebpf,lightpath_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo deny --locked check licenses bans sources
 	shellcheck scripts/setup scripts/test-kernels scripts/kernels/* .ci/run

@@ -43,8 +43,8 @@ fn main() {
         ])
         .arg(&target_directory)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker())
-        // aya-ebpf needs one unstable feature on a stable compiler, and nothing else gets any.
-        .env("RUSTC_BOOTSTRAP", "aya_ebpf")
+        // Both need inline assembly on a stable compiler, the one unstable feature there is.
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf,lightpath_ebpf")
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags().join("\x1f"));
     for name in [
         "RUSTC_WRAPPER",

@@ -13,7 +13,9 @@ mod directory;
 mod features;
 mod flow;
 mod prefix;
+mod session;
 mod slot;
+mod word;
 
 pub use address::Address;
 pub use backend::{Backend, BackendNumber, NextHop, Source};
@@ -22,7 +24,9 @@ pub use directory::{Entry, FILTER_WORDS, Forward, Role, ServiceIndex, Slots, Tag
 pub use features::Features;
 pub use flow::{FLOW_WAYS, FRAGMENT_TIMEOUT, Flow, FlowTable, IDLE_TIMEOUT, UDP_LEARN};
 pub use prefix::Prefix;
+pub use session::{Claim, Pointer, SESSION_WAYS, SESSION_WORDS, Session, SessionSet, SessionTuple, Side};
 pub use slot::{Slot, SlotPair};
+pub use word::Word;
 
 /// Version of everything in this crate. Pinned maps of another version are not touched.
 pub const SCHEMA: u32 = 2;

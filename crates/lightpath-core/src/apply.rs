@@ -1,9 +1,10 @@
 //! From a verdict to bytes: header rewrites and checksums, nothing else.
 
-use lightpath_abi::{Features, NextHop};
+use lightpath_abi::{Features, NextHop, Session};
 
+use crate::translate::translate;
 use crate::wire::{TCP, ethernet, ipv4, ipv6, tcp, udp};
-use crate::{Delta, Egress, Endpoints, Forwarding, Frame, OutOfBounds, Packet, Part, Rewrite};
+use crate::{Delta, Direction, Egress, Endpoints, Forwarding, Frame, OutOfBounds, Packet, Part, Rewrite};
 
 /// Sends a packet on its way. What could not be written is to be dropped: a packet never leaves half rewritten.
 #[inline(always)]
@@ -13,10 +14,27 @@ pub fn apply<P: Packet>(
     packet: &mut P,
     features: Features,
 ) -> Result<(), OutOfBounds> {
+    match forwarding.rewrite {
+        Rewrite::ToBackend(session) | Rewrite::ToClient(session) => {
+            apply_session(session, forwarding.direction, forwarding.egress.hop(), frame, packet, features)
+        }
+        _ => apply_stateless(forwarding, frame, packet, features),
+    }
+}
+
+/// Sends a packet on its way that is of no session.
+#[inline(always)]
+pub(crate) fn apply_stateless<P: Packet>(
+    forwarding: &Forwarding<'_>,
+    frame: &Frame,
+    packet: &mut P,
+    features: Features,
+) -> Result<(), OutOfBounds> {
     let new = forwarding.rewrite.endpoints(frame);
     match forwarding.rewrite {
         Rewrite::None | Rewrite::Encapsulate(_) => {}
         Rewrite::Destination(_) | Rewrite::Source(_) => transport(frame, &new, packet)?,
+        Rewrite::ToBackend(_) | Rewrite::ToClient(_) => return Err(OutOfBounds),
     }
     leave(forwarding, frame, &new, packet, features)
 }
@@ -43,6 +61,32 @@ pub(crate) fn leave<P: Packet>(
                 _ => link(frame, hop, packet, features),
             }
         }
+    }
+}
+
+/// Sends a packet of a session on its way; through the kernel, which counts down the TTL, if there is no next hop.
+#[inline(always)]
+pub(crate) fn apply_session<P: Packet>(
+    session: &Session,
+    direction: Direction,
+    hop: Option<&NextHop>,
+    frame: &Frame,
+    packet: &mut P,
+    features: Features,
+) -> Result<(), OutOfBounds> {
+    let new = match direction {
+        Direction::ToBackend => Rewrite::ToBackend(session).endpoints(frame),
+        Direction::ToClient => Rewrite::ToClient(session).endpoints(frame),
+    };
+    let ttl = if hop.is_some() { frame.ttl.wrapping_sub(1) } else { frame.ttl };
+    if features.has(Features::CROSS_FAMILY) && new.destination.is_v4() != frame.v4 {
+        return translate(frame, &new, ttl, hop, packet, features);
+    }
+    transport(frame, &new, packet)?;
+    network(frame, &new, ttl, packet)?;
+    match hop {
+        Some(hop) => link(frame, hop, packet, features),
+        None => Ok(()),
     }
 }
 

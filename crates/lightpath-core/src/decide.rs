@@ -10,7 +10,8 @@ use crate::{
     Rewrite, Route, RouteQuery, Routes, Sighting, Tables, Verdict, direct, quic,
 };
 
-/// What becomes of a well-formed packet. Of the packet itself only what few services look at is read.
+/// What becomes of a well-formed packet. Of the packet itself only what few services look at is read. Those of
+/// [sessions](Tables::has_session) are for another stage.
 #[inline(always)]
 pub fn decide<'a, P: Packet, T: Tables, R: Routes>(
     frame: &Frame,
@@ -187,7 +188,8 @@ fn to_client<'a, R: Routes>(frame: &Frame, reply: &'a Entry, routes: &R) -> Verd
         // Such as a connection of this node's own to the backend: the kernel knows what to do.
         Route::NotForwarded => return Verdict::Pass,
         // The kernel tells the backend, which knows nothing of the VIP; a fragment it would make is none of the client's.
-        Route::Refused(Reason::TooBig) if frame.dont_fragment => return Verdict::Pass,
+        Route::TooBig { .. } if frame.dont_fragment => return Verdict::Pass,
+        Route::TooBig { .. } => return drop(Reason::TooBig),
         Route::Refused(reason) => return drop(reason),
     };
     if frame.ttl <= 1 {

@@ -41,8 +41,22 @@ pub struct RangeQuery {
 }
 
 impl RangeQuery {
+    /// The address searched for.
     #[inline(always)]
-    fn new(role: Role, address: Address, protocol: u8, port: u16) -> Self {
+    pub(crate) const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// The entry of the single port, or else of the fewest.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "a tag is half a word")]
+    pub(crate) fn find<'a, T: Tables>(&self, tables: &'a T) -> Option<&'a Entry> {
+        find(tables, self.address, Tag(self.tag as u32))
+            .or_else(|| tables.entry(search_ranges(self, tables)?))
+    }
+
+    #[inline(always)]
+    pub(crate) fn new(role: Role, address: Address, protocol: u8, port: u16) -> Self {
         Self { address, tag: u64::from(Tag::new(role, protocol, port, PORT_BITS).0) }
     }
 }

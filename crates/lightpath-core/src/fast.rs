@@ -2,12 +2,13 @@
 
 use lightpath_abi::{Features, Tag};
 
+use crate::apply::apply_stateless;
 use crate::directory::{find, may_be_vip, may_reply};
 use crate::parse::{Link, addresses};
 use crate::wire::icmp::may_be_error;
 use crate::{
     Counters, Drop, Forwarding, Frame, OutOfBounds, Packet, Reason, Reject, Routes, Stage, Tables, Verdict,
-    account, apply, decide, parse,
+    account, decide, parse, session,
 };
 
 /// Takes a packet through the fast path: what became of it is in the packet, and in the verdict that `finish` is called with.
@@ -49,6 +50,9 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
             return end(decide_rejected(reject, link, packet, tables), packet.len(), tables, finish);
         }
     };
+    if session::decides(&frame, tables) {
+        return finish(Verdict::Defer(Stage::Session));
+    }
     match decide(&frame, packet, tables, routes) {
         Verdict::Forward(forwarding) => send(forwarding, &frame, packet, tables, finish),
         Verdict::Reply(_) => finish(Verdict::Defer(Stage::Slow)),
@@ -78,7 +82,7 @@ pub(crate) fn send<'a, P: Packet, T: Tables + Counters, O>(
     finish: &impl Fn(Verdict<'a>) -> O,
 ) -> O {
     let bytes = frame.bytes(packet.len());
-    if let Err(OutOfBounds) = apply(&forwarding, frame, packet, tables.parameters().features) {
+    if let Err(OutOfBounds) = apply_stateless(&forwarding, frame, packet, tables.parameters().features) {
         let dropped = Drop { reason: Reason::Rewrite, service: forwarding.service };
         return end(Verdict::Drop(dropped), bytes, tables, finish);
     }

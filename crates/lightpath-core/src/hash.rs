@@ -5,7 +5,7 @@
 
 use lightpath_abi::{Address, FILTER_WORDS, Slots, Tag};
 
-use crate::Frame;
+use crate::{Endpoints, Frame};
 
 /// Key of the flow hash. Nodes with equal keys and tables send a flow to the same backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +61,27 @@ impl FlowHash {
     #[inline(always)]
     #[must_use]
     pub const fn of_flow(key: HashKey, frame: &Frame) -> Self {
-        let ports =
-            (frame.protocol as u64) << 32 | (frame.source_port as u64) << 16 | frame.destination_port as u64;
+        let endpoints = Endpoints {
+            source: frame.source,
+            destination: frame.destination,
+            source_port: frame.source_port,
+            destination_port: frame.destination_port,
+        };
+        Self::of_tuple(key, frame.v4, frame.protocol, &endpoints)
+    }
+
+    /// The hash of a 5-tuple.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn of_tuple(key: HashKey, v4: bool, protocol: u8, ends: &Endpoints) -> Self {
+        let (source, destination) = (ends.source, ends.destination);
+        let ports = (protocol as u64) << 32 | (ends.source_port as u64) << 16 | ends.destination_port as u64;
         let hash = key.start;
-        let hash = if frame.v4 {
-            key.absorb(hash, (frame.source.low32() as u64) << 32 | frame.destination.low32() as u64)
+        let hash = if v4 {
+            key.absorb(hash, (source.low32() as u64) << 32 | destination.low32() as u64)
         } else {
-            let hash = key.absorb(key.absorb(hash, frame.source.high), frame.source.low);
-            key.absorb(key.absorb(hash, frame.destination.high), frame.destination.low)
+            let hash = key.absorb(key.absorb(hash, source.high), source.low);
+            key.absorb(key.absorb(hash, destination.high), destination.low)
         };
         Self(key.finish(key.absorb(hash, ports)))
     }
@@ -85,6 +98,13 @@ impl FlowHash {
             ..*frame
         };
         Self::of_flow(key, &reverse)
+    }
+
+    /// Another hash for each connection that a flow's endpoints have, one after another.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn of_connection(self, key: HashKey, sequence: u32) -> Self {
+        Self(key.finish(key.absorb(self.0, sequence as u64)))
     }
 
     /// The hash of what all fragments of a datagram share.
@@ -114,6 +134,13 @@ impl FlowHash {
     #[must_use]
     pub const fn key(self) -> u64 {
         self.0 | 1 << 63
+    }
+
+    /// The half of [`key`](Self::key) that stands for a session, or for a flow in the index of sessions; its highest bit is set.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn session_key(self) -> u32 {
+        (self.key() >> 32) as u32
     }
 
     /// A source port of a tunnel, from the range that is nobody's (RFC 6335, section 6), for the flow's packets to travel one way

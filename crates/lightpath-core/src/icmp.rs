@@ -15,7 +15,7 @@ use crate::wire::icmp::{Header, Kind};
 use crate::wire::{ICMP, ICMPV6};
 use crate::{
     Counters, Drop, Endpoints, Forwarding, Frame, OutOfBounds, Packet, Part, Reason, Reject, Reply,
-    ReplyKind, Rewrite, Routes, Tables, Verdict, decide, parse,
+    ReplyKind, Rewrite, Routes, Tables, Verdict, decide, parse, session,
 };
 
 /// Takes an ICMP packet that the fast path deferred through the rest of the packet path: what became of it is in the packet, and
@@ -109,6 +109,10 @@ fn error<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
             return end(about_nothing(frame, Reason::NoService, tables), packet.len(), tables, finish);
         }
     };
+    if session::decides(&quote.flow, tables) {
+        // Of sessions, errors are the kernel's.
+        return finish(Verdict::Pass);
+    }
     match decide(&quote.flow, packet, tables, routes) {
         Verdict::Forward(forwarding) => send(forwarding, frame, &quote, packet, tables, finish),
         // An error is not answered (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)).

@@ -22,22 +22,29 @@ mod decap;
 mod decide;
 mod direct;
 pub mod directory;
+mod ends;
 mod fast;
 mod fragments;
+mod fullnat;
 mod hash;
 #[cfg(feature = "host")]
 pub mod host;
 mod icmp;
 mod limit;
 mod moving;
+mod opening;
 mod packet;
 mod parse;
 mod places;
 mod quic;
 mod quote;
 mod reason;
+mod session;
 mod slow;
+mod source;
+mod stateful;
 mod tables;
+mod translate;
 mod tunnel;
 mod verdict;
 pub mod wire;
@@ -53,12 +60,15 @@ pub use hash::{FlowHash, HashKey};
 pub use icmp::icmp_path;
 pub use limit::{Budget, ERRORS_PER_SECOND};
 pub use moving::{Sighting, change, follow};
+pub use opening::{opening_path, take};
 pub use packet::{OutOfBounds, Packet, SlicePacket};
 pub use parse::{Frame, Part, Reject, parse, parse_any};
 pub use quic::{server_id, server_id_line};
 pub use reason::Reason;
+pub use session::{has_session, is_over, is_served_by, leads, timeout};
 pub use slow::slow_path;
-pub use tables::{Parameters, Route, RouteQuery, Routes, Tables};
+pub use stateful::{answer_path, session_path};
+pub use tables::{Parameters, PortPool, Route, RouteQuery, Routes, Tables};
 pub use verdict::{
     Direction, Drop, Egress, Endpoints, Forwarding, Outer, Reply, ReplyKind, Rewrite, Stage, Verdict,
 };
@@ -70,11 +80,15 @@ pub fn forward<'a, P: Packet, T: Tables + Counters, R: Routes>(
     tables: &'a T,
     routes: &R,
 ) -> Verdict<'a> {
-    let mut verdict = fast_path(packet, tables, routes, &|verdict| verdict);
+    let keep = |verdict| verdict;
+    let mut verdict = fast_path(packet, tables, routes, &keep);
     while let Verdict::Defer(stage) = verdict {
         verdict = match stage {
-            Stage::Slow => slow_path(packet, tables, routes, &|verdict| verdict),
-            Stage::Icmp => icmp_path(packet, tables, routes, &|verdict| verdict),
+            Stage::Slow => slow_path(packet, tables, routes, &keep),
+            Stage::Icmp => icmp_path(packet, tables, routes, &keep),
+            Stage::Session => session_path(packet, tables, routes, &keep),
+            Stage::Opening => opening_path(packet, tables, &keep),
+            Stage::Answer => answer_path(packet, tables, &keep),
         };
     }
     verdict

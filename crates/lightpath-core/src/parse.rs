@@ -32,6 +32,8 @@ pub struct Frame {
     pub protocol: u8,
     /// TCP: whether this packet opens a connection: SYN without ACK.
     pub syn: bool,
+    /// TCP: its flags; else 0.
+    pub flags: u8,
     /// TCP: sequence number; else 0.
     pub sequence: u32,
     /// Which part of its datagram it is. A later one has no transport header: its ports are those of the first, once they
@@ -353,17 +355,17 @@ fn transport<const SLOW: bool, P: Packet>(packet: &P, internet: &Internet) -> Re
         return Ok(frame(internet, &Transport::default()));
     }
     let ports;
-    let (mut needed, syn, sequence, checksum) = if internet.protocol == TCP {
+    let (mut needed, syn, flags, sequence, checksum) = if internet.protocol == TCP {
         let header = tcp::Header::load(packet, internet.payload).map_err(cut_short)?;
         if header.header_length() < tcp::LENGTH {
             return Err(Reason::TransportHeader.into());
         }
         ports = (header.source_port(), header.destination_port());
-        (header.header_length(), header.opens(), header.sequence(), header.checksum())
+        (header.header_length(), header.opens(), header.flags(), header.sequence(), header.checksum())
     } else if SLOW && internet.protocol != UDP {
         let header = icmp::Header::load(packet, internet.payload).map_err(cut_short)?;
         ports = (0, 0);
-        (icmp::LENGTH, false, 0, header.checksum())
+        (icmp::LENGTH, false, 0, 0, header.checksum())
     } else {
         let header = udp::Header::load(packet, internet.payload).map_err(cut_short)?;
         let length = header.length() as usize;
@@ -371,7 +373,7 @@ fn transport<const SLOW: bool, P: Packet>(packet: &P, internet: &Internet) -> Re
             return Err(Reason::TransportHeader.into());
         }
         ports = (header.source_port(), header.destination_port());
-        (length, false, 0, header.checksum())
+        (length, false, 0, 0, header.checksum())
     };
     if internet.part == Part::First && internet.protocol == UDP {
         // The rest of it is in other fragments.
@@ -380,7 +382,8 @@ fn transport<const SLOW: bool, P: Packet>(packet: &P, internet: &Internet) -> Re
     if needed > internet.payload_length {
         return Err(Reason::TransportHeader.into());
     }
-    let transport = Transport { source_port: ports.0, destination_port: ports.1, syn, sequence, checksum };
+    let transport =
+        Transport { source_port: ports.0, destination_port: ports.1, syn, flags, sequence, checksum };
     Ok(frame(internet, &transport))
 }
 
@@ -390,6 +393,7 @@ struct Transport {
     source_port: u16,
     destination_port: u16,
     syn: bool,
+    flags: u8,
     sequence: u32,
     checksum: u16,
 }
@@ -406,6 +410,7 @@ fn frame(internet: &Internet, transport: &Transport) -> Frame {
         destination_port: transport.destination_port,
         protocol: internet.protocol,
         syn: transport.syn,
+        flags: transport.flags,
         sequence: transport.sequence,
         part: internet.part,
         identification: internet.identification,

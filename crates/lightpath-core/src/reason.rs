@@ -32,11 +32,18 @@ pub enum Reason {
     NoService = 13,
     /// This node has no address of the backend's family to send from.
     NoSource = 14,
+    /// `fullnat`: every port that was tried for a new flow is in use, or there are as many flows as this node can hold.
+    PortsExhausted = 15,
+    /// `fullnat`: a TCP packet of no connection that is known, and that opens none.
+    NoSession = 16,
+    /// `fullnat`: the packet would have to change from one version of IP to the other, which its options, extension headers or
+    /// missing checksum do not allow, or that it is a fragment.
+    Untranslatable = 17,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::IpHeader,
         Self::IpLength,
         Self::TransportHeader,
@@ -52,6 +59,9 @@ impl Reason {
         Self::Rewrite,
         Self::NoService,
         Self::NoSource,
+        Self::PortsExhausted,
+        Self::NoSession,
+        Self::Untranslatable,
     ];
 
     /// As in metrics and on the command line.
@@ -73,6 +83,9 @@ impl Reason {
             Self::Rewrite => "rewrite",
             Self::NoService => "no-service",
             Self::NoSource => "no-source",
+            Self::PortsExhausted => "ports-exhausted",
+            Self::NoSession => "no-session",
+            Self::Untranslatable => "untranslatable",
         }
     }
 }

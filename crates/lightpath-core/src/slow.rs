@@ -12,7 +12,7 @@ use crate::parse::Link;
 use crate::wire::{TCP, UDP};
 use crate::{
     Counters, Drop, Frame, Packet, Part, Reason, Reject, Routes, Stage, Tables, Verdict, decide, fragments,
-    icmp, parse,
+    icmp, parse, session,
 };
 
 /// Takes a packet that the fast path deferred through the slow path: what became of it is in the packet, and in the verdict that
@@ -75,6 +75,9 @@ fn datagram<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
                 return end(unknown(frame, tables), packet.len(), tables, finish);
             }
         }
+    }
+    if session::decides(frame, tables) {
+        return finish(Verdict::Defer(Stage::Session));
     }
     match decide(frame, packet, tables, routes) {
         Verdict::Forward(forwarding) => send(forwarding, frame, packet, tables, finish),

@@ -1,5 +1,6 @@
 use lightpath_abi::{
-    Address, Backend, BackendNumber, Entry, Features, Flow, FlowTable, NextHop, Slot, Source,
+    Address, Backend, BackendNumber, Entry, Features, Flow, FlowTable, NextHop, Pointer, Session, SessionSet,
+    Slot, Source, Word,
 };
 
 use crate::directory::RangeQuery;
@@ -54,6 +55,31 @@ pub trait Tables {
     /// The BPF program makes it a function of its own: packets of settled slots, which are nearly all, do not pay for what it
     /// keeps in registers and on the stack, and the verifier walks it once.
     fn follow(&self, packet: &Sighting) -> BackendNumber;
+
+    /// The session in a place, of as many as [`Parameters::session_mask`] says.
+    fn session(&self, place: u32) -> Option<&Session>;
+
+    /// A set of the sessions' index.
+    fn session_set(&self, index: u32) -> Option<&SessionSet>;
+
+    /// Changes a word of a session or of the index from `old` to `new` at once, unless somebody else was faster. Whether it was
+    /// changed.
+    fn claim(&self, word: &Word, old: u64, new: u64) -> bool;
+
+    /// [`has_session`](crate::has_session) over these tables. The BPF program makes it a function of its own.
+    fn has_session(&self, query: &RangeQuery) -> bool;
+
+    /// Keeps the answer that the packet in hand is to be given, for the [answer path](crate::answer_path).
+    fn set_answer(&self, word: u64);
+
+    /// The answer that the packet in hand is to be given.
+    fn answer(&self) -> Option<u64>;
+
+    /// [`leads`](crate::leads) over these tables. The BPF program makes it a function of its own.
+    fn leads(&self, pointer: Pointer) -> bool;
+
+    /// [`take`](crate::take) over these tables. The BPF program makes it a function of its own.
+    fn take(&self, key: u32) -> bool;
 }
 
 /// The routing of the node that the packet path runs on.
@@ -73,6 +99,29 @@ pub struct Parameters {
     pub port_prefixes: u32,
     /// Key of the flow hash.
     pub hash_key: HashKey,
+    /// Sessions of `fullnat` that there is room for, a power of two, less one.
+    pub session_mask: u32,
+    /// Ports of this node that `fullnat` sends from.
+    pub snat_ports: PortPool,
+}
+
+/// Ports of this node that packets to backends come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct PortPool {
+    /// The lowest.
+    pub first: u16,
+    /// The highest.
+    pub last: u16,
+}
+
+impl PortPool {
+    /// How many there are.
+    #[inline(always)]
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        (self.last as u32 + 1).saturating_sub(self.first as u32)
+    }
 }
 
 /// A packet as its route depends on it.
@@ -99,6 +148,11 @@ pub enum Route {
     Unresolved,
     /// Not at all: the destination is this node itself, or nothing this node knows.
     NotForwarded,
+    /// It is bigger than the way takes.
+    TooBig {
+        /// Bytes of the largest packet that it takes.
+        mtu: u16,
+    },
     /// There is a rule against it.
     Refused(Reason),
 }

@@ -3,8 +3,9 @@
 //! IPIP (RFC 2003 for IPv4 in IPv4, RFC 2473 for anything in IPv6, RFC 4213 for IPv6 in IPv4), and GUE in its variant 1
 //! (draft-ietf-intarea-gue-09, section 4): an IP packet directly behind the UDP header, which tells its version itself.
 
-use lightpath_abi::{Address, Backend, NextHop, Source};
+use lightpath_abi::{Address, Backend, NextHop};
 
+use crate::source::{address, source};
 use crate::wire::{IPIP, IPV6_IN_IP, UDP, ethernet, ipv4, ipv6, udp};
 use crate::{FlowHash, Frame, OutOfBounds, Outer, Packet, Tables};
 
@@ -19,17 +20,6 @@ pub(crate) fn outer<'a, T: Tables>(
     Some(Outer { backend, source: source(backend, hash, tables)?, hash, gue })
 }
 
-/// The prefix from which a flow's packets go to a backend.
-#[inline(always)]
-fn source<'a, T: Tables>(backend: &Backend, hash: FlowHash, tables: &'a T) -> Option<&'a Source> {
-    let first = tables.source(u32::from(backend.source))?;
-    match first.count {
-        0 => None,
-        1 => Some(first),
-        count => tables.source(u32::from(backend.source).wrapping_add(hash.choose(count))),
-    }
-}
-
 impl Outer<'_> {
     /// Whether it is an IPv4 header.
     #[inline(always)]
@@ -42,8 +32,7 @@ impl Outer<'_> {
     #[inline(always)]
     #[must_use]
     pub const fn source(&self) -> Address {
-        let Source { address, spread, .. } = self.source;
-        Address { high: address.high, low: address.low | self.hash.spread() & *spread }
+        address(self.source, self.hash)
     }
 
     /// Bytes that the header takes.

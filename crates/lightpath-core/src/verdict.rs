@@ -1,4 +1,6 @@
-use lightpath_abi::{Address, Backend, BackendNumber, Entry, NextHop, ServiceIndex, Source};
+use lightpath_abi::{
+    Address, Backend, BackendNumber, Entry, Features, NextHop, ServiceIndex, Session, Source,
+};
 
 use crate::{FlowHash, Frame, Reason};
 
@@ -26,11 +28,26 @@ pub enum Stage {
     Slow = 0,
     /// The [ICMP path](crate::icmp_path).
     Icmp = 1,
+    /// The [session path](crate::session_path): `fullnat`.
+    Session = 2,
+    /// The [opening path](crate::opening_path): flows of `fullnat` that have no session yet.
+    Opening = 3,
+    /// The [answer path](crate::answer_path): what `fullnat` does not send on.
+    Answer = 4,
 }
 
 impl Stage {
     /// Every stage, in the order of its number.
-    pub const ALL: [Self; 2] = [Self::Slow, Self::Icmp];
+    pub const ALL: [Self; 5] = [Self::Slow, Self::Icmp, Self::Session, Self::Opening, Self::Answer];
+
+    /// The feature without which it is never gone on to; the others are always there.
+    #[must_use]
+    pub const fn feature(self) -> Features {
+        match self {
+            Self::Slow | Self::Icmp => Features(0),
+            Self::Session | Self::Opening | Self::Answer => Features::FULLNAT,
+        }
+    }
 }
 
 /// A packet that ends here.
@@ -77,6 +94,10 @@ pub enum Rewrite<'a> {
     Source(&'a Entry),
     /// An outer header before the packet: `ipip` and `gue`.
     Encapsulate(Outer<'a>),
+    /// The source becomes this node, the destination this session's backend: `fullnat` on the way there.
+    ToBackend(&'a Session),
+    /// The source becomes this session's VIP, the destination its client: `fullnat` undone on the way to the client.
+    ToClient(&'a Session),
 }
 
 /// The endpoints a packet has or leaves with.
@@ -84,7 +105,7 @@ pub enum Rewrite<'a> {
 pub struct Endpoints {
     /// Source address.
     pub source: Address,
-    /// Destination address, of the same family.
+    /// Destination address, of the same family as the source.
     pub destination: Address,
     /// Source port.
     pub source_port: u16,
@@ -115,6 +136,18 @@ impl Rewrite<'_> {
             Self::Source(reply) => {
                 Endpoints { source: reply.vip, source_port: port(reply.vip_port, old.source_port), ..old }
             }
+            Self::ToBackend(session) => Endpoints {
+                source: session.node(),
+                destination: session.backend(),
+                source_port: session.node_port(),
+                destination_port: session.backend_port(),
+            },
+            Self::ToClient(session) => Endpoints {
+                source: session.vip(),
+                destination: session.client(),
+                source_port: session.vip_port(),
+                destination_port: session.client_port(),
+            },
         }
     }
 }
@@ -166,6 +199,34 @@ pub struct Reply {
     pub reason: Option<Reason>,
     /// The service it was for; 0 when that is not known.
     pub service: ServiceIndex,
+}
+
+impl Reply {
+    /// As one word, if it is one of those that sessions are answered with.
+    #[inline(always)]
+    pub(crate) fn to_word(self) -> u64 {
+        let mtu = if let ReplyKind::TooBig { mtu } = self.kind { mtu } else { 0 };
+        let reason = self.reason.map_or(0, |reason| reason as u64);
+        reason << 48 | u64::from(self.kind.number()) << 32 | u64::from(mtu) << 16 | u64::from(self.service)
+    }
+
+    /// From its word.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "each part is taken in turn")]
+    pub(crate) fn from_word(word: u64) -> Self {
+        let reason = match word >> 48 {
+            reason if reason == Reason::NoBackend as u64 => Reason::NoBackend,
+            reason if reason == Reason::PortsExhausted as u64 => Reason::PortsExhausted,
+            reason if reason == Reason::NoSession as u64 => Reason::NoSession,
+            _ => Reason::TooBig,
+        };
+        let kind = match word >> 32 & 0xffff {
+            1 => ReplyKind::Reset,
+            2 => ReplyKind::Unreachable,
+            _ => ReplyKind::TooBig { mtu: (word >> 16) as u16 },
+        };
+        Self { kind, reason: Some(reason), service: word as u16 }
+    }
 }
 
 /// What is answered.

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use lightpath_abi::{
-    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Flow, FlowTable, Role, ServiceIndex,
-    Slot, Source, Tag,
+    Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Flow, FlowTable, Pointer, Role,
+    ServiceIndex, Session, SessionSet, Slot, Source, Tag, Word,
 };
 use lightpath_core::directory::{
     Full, Lines, RangeQuery, filter_place, find, insert, may_be_vip, may_reply, remove, search, search_ranges,
 };
 use lightpath_core::wire::{TCP, UDP};
-use lightpath_core::{HashKey, Parameters, Passing, Sighting, Tables};
+use lightpath_core::{HashKey, Parameters, Passing, PortPool, Sighting, Tables};
 use proptest::prelude::*;
 
 type Key = (Address, Tag);
@@ -33,6 +33,8 @@ impl Watched {
             directory_mask: lines - 1,
             port_prefixes: 0xffff,
             hash_key: HashKey::from_seed(seed),
+            session_mask: 0,
+            snat_ports: PortPool { first: 1024, last: 65_535 },
         };
         let lines = vec![Entry::default(); lines as usize];
         Self { lines, filter: vec![0; 2 * FILTER_WORDS as usize], parameters, model: BTreeMap::new() }
@@ -84,6 +86,36 @@ impl Lines for Watched {
 }
 
 impl Tables for Watched {
+    fn session(&self, _: u32) -> Option<&Session> {
+        None
+    }
+
+    fn session_set(&self, _: u32) -> Option<&SessionSet> {
+        None
+    }
+
+    fn claim(&self, _: &Word, _: u64, _: u64) -> bool {
+        false
+    }
+
+    fn has_session(&self, _: &RangeQuery) -> bool {
+        false
+    }
+
+    fn set_answer(&self, _: u64) {}
+
+    fn answer(&self) -> Option<u64> {
+        None
+    }
+
+    fn leads(&self, _: Pointer) -> bool {
+        false
+    }
+
+    fn take(&self, _: u32) -> bool {
+        false
+    }
+
     fn parameters(&self) -> Parameters {
         self.parameters
     }

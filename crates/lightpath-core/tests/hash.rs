@@ -24,6 +24,7 @@ fn frame(source: &str, source_port: u16, destination: &str, destination_port: u1
         destination_port,
         protocol,
         syn: false,
+        flags: 0,
         sequence: 0,
         part: Part::Whole,
         identification: 0,

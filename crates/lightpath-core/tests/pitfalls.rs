@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, Slot};
+use lightpath_abi::{
+    Backend, BackendNumber, Entry, Features, Flow, FlowTable, Session, SessionSet, Slot, Word,
+};
 use lightpath_core::host::{Contents, HostTables};
 use lightpath_core::{Drop, Reason, Verdict, directory};
 use lightpath_testkit::cases::{cases, contents, run_on_host};
@@ -108,6 +110,7 @@ fn noise(node: &Node, rng: &mut Rng) -> HostTables {
     let backends: BTreeMap<BackendNumber, Backend> = (0..64).map(|number| (number, backend(rng))).collect();
     let slot = |rng: &mut Rng| Slot { current: rng.u16(..64), previous: rng.u16(..64) };
     let flows = FlowTable::ALL.map(|table| (0..table.places()).map(|_| any::<Flow>(rng)).collect());
+    let sessions = parameters.session_mask + 1;
     HostTables::copy(Contents {
         parameters,
         filter: vec![u64::MAX; 2 * lightpath_abi::FILTER_WORDS as usize],
@@ -117,6 +120,10 @@ fn noise(node: &Node, rng: &mut Rng) -> HostTables {
         direct: true,
         sources: (0..64).map(|_| any(rng)).collect(),
         flows,
+        sessions: (0..sessions).map(|_| Session::from_words(any(rng))).collect(),
+        session_sets: (0..SessionSet::count(sessions))
+            .map(|_| SessionSet(any::<[u64; 8]>(rng).map(Word::new)))
+            .collect(),
     })
 }
 

@@ -35,6 +35,8 @@ impl Maps {
                 flows(FlowTable::Direct)?,
             ],
             direct: self.has_direct.read::<1>(0) != [0],
+            sessions: self.stored_sessions()?,
+            session_sets: self.stored_session_sets()?,
         });
         tables.now = monotonic_seconds();
         Ok(tables)

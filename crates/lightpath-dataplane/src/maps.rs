@@ -6,7 +6,9 @@ use std::path::Path;
 
 use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::ProgramInfo;
-use lightpath_abi::{Backend, Entry, FILTER_WORDS, Flow, FlowTable, SCHEMA, SlotPair, Source};
+use lightpath_abi::{
+    Backend, Entry, FILTER_WORDS, Flow, FlowTable, SCHEMA, Session, SessionSet, SlotPair, Source,
+};
 use lightpath_core::HashKey;
 use lightpath_core::host::Moves;
 
@@ -15,7 +17,7 @@ use crate::pins::{Generation, Pins};
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
-pub(crate) const PINNED: [&str; 14] = [
+pub(crate) const PINNED: [&str; 16] = [
     "FILTER",
     "DIRECTORY",
     SLOTS,
@@ -25,6 +27,8 @@ pub(crate) const PINNED: [&str; 14] = [
     DIRECT,
     HAS_DIRECT,
     SOURCES,
+    SESSIONS,
+    SESSION_INDEX,
     "BACKENDS",
     "BACKEND_COUNTERS",
     "SERVICE_COUNTERS",
@@ -42,13 +46,15 @@ const FRAGMENTS: &str = "FRAGMENTS";
 const DIRECT: &str = "DIRECT";
 const HAS_DIRECT: &str = "HAS_DIRECT";
 const SOURCES: &str = "SOURCES";
+const SESSIONS: &str = "SESSIONS";
+const SESSION_INDEX: &str = "SESSION_INDEX";
 
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
 
-/// Entries of [`META`]: schema, directory lines, slots, backends, services, sources, and both halves of the hash key. The schema is the
+/// Entries of [`META`]: schema, directory lines, slots, backends, services, sources, sessions, and both halves of the hash key. The schema is the
 /// first in every version, so that each can tell that it does not understand another.
-const META_ENTRIES: u32 = 8;
+const META_ENTRIES: u32 = 9;
 
 /// The maps of a data plane.
 pub(crate) struct Maps {
@@ -62,6 +68,8 @@ pub(crate) struct Maps {
     direct: MapData,
     pub(crate) has_direct: Memory,
     pub(crate) sources: Memory,
+    sessions: MapData,
+    session_index: MapData,
     /// When slots began to move, as far as this process has seen it.
     pub(crate) moves: Moves,
     pub(crate) backends: Memory,
@@ -92,6 +100,8 @@ impl Maps {
             direct: pinned(directory, DIRECT)?,
             has_direct: memory(HAS_DIRECT, 1, size_of::<u64>())?,
             sources: memory(SOURCES, capacity.sources, size_of::<Source>())?,
+            sessions: pinned(directory, SESSIONS)?,
+            session_index: pinned(directory, SESSION_INDEX)?,
             moves: Moves::default(),
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
             backend_counters: per_cpu(directory, "BACKEND_COUNTERS")?,
@@ -120,17 +130,32 @@ impl Maps {
     }
 }
 
+impl Maps {
+    /// The sessions, likewise.
+    pub(crate) fn session_memory(&self) -> Result<Memory, Error> {
+        mapped(&self.sessions, SESSIONS, self.capacity.sessions, size_of::<Session>())
+    }
+
+    /// Their index, likewise.
+    pub(crate) fn session_index(&self) -> Result<Memory, Error> {
+        let sets = SessionSet::count(self.capacity.sessions);
+        mapped(&self.session_index, SESSION_INDEX, sets, size_of::<SessionSet>())
+    }
+}
+
 fn mapped(map: &MapData, name: &'static str, entries: u32, entry_size: usize) -> Result<Memory, Error> {
     Memory::map(map.fd(), entries, entry_size).map_err(|errno| Error::Mapping { name, source: errno.into() })
 }
 
 /// Sizes of the maps, by name.
-pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 6] {
+pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 8] {
     [
         ("DIRECTORY", capacity.directory),
         (SLOTS, capacity.slots / 2),
         ("BACKENDS", capacity.backends),
         (SOURCES, capacity.sources),
+        (SESSIONS, capacity.sessions),
+        (SESSION_INDEX, SessionSet::count(capacity.sessions)),
         ("BACKEND_COUNTERS", capacity.backends),
         ("SERVICE_COUNTERS", capacity.services),
     ]
@@ -146,6 +171,7 @@ pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
         capacity.backends.into(),
         capacity.services.into(),
         capacity.sources.into(),
+        capacity.sessions.into(),
         hash_key.start,
         hash_key.multiplier,
     ];
@@ -179,8 +205,9 @@ pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capa
         backends: size(3)?,
         services: size(4)?,
         sources: size(5)?,
+        sessions: size(6)?,
     };
-    Ok(Some((capacity, HashKey { start: word(6)?, multiplier: word(7)? })))
+    Ok(Some((capacity, HashKey { start: word(7)?, multiplier: word(8)? })))
 }
 
 /// The next hops of an instance's backends: index of the interface, and MAC address.

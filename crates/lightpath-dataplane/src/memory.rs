@@ -62,6 +62,15 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Changes a word from `old` to `new`, unless a packet was faster.
+    pub(crate) fn exchange(&self, at: usize, old: u64, new: u64) -> bool {
+        let exchange =
+            |word: &AtomicU64| word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        self.words().get(at).is_some_and(exchange)
+    }
+}
+
 impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: exactly the mapping made in `map`; every reference into it borrowed `self`.

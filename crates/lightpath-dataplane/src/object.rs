@@ -13,6 +13,9 @@ pub(crate) const fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Slow => "lightpath_slow",
         Stage::Icmp => "lightpath_icmp",
+        Stage::Session => "lightpath_session",
+        Stage::Opening => "lightpath_opening",
+        Stage::Answer => "lightpath_answer",
     }
 }
 

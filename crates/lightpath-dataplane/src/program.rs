@@ -1,5 +1,6 @@
 //! Loading: from a [`Spec`] to a program in the kernel, over adopted or fresh maps.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -7,6 +8,7 @@ use aya::maps::ProgramArray;
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use aya_obj::programs::XdpAttachType;
+use lightpath_abi::BackendNumber;
 use lightpath_core::host::HostTables;
 use lightpath_core::{Parameters, Stage};
 
@@ -84,6 +86,8 @@ impl Dataplane {
             directory_mask: self.spec.capacity.directory - 1,
             port_prefixes: self.spec.port_prefixes,
             hash_key: self.spec.hash_key,
+            session_mask: self.spec.capacity.sessions - 1,
+            snat_ports: self.spec.snat_ports,
         };
         self.maps.host_tables(parameters)
     }
@@ -91,6 +95,11 @@ impl Dataplane {
     /// Settles the slots whose flows need to be remembered no longer. What still moves.
     pub fn settle(&mut self) -> Result<Motion, Error> {
         self.maps.settle()
+    }
+
+    /// How many flows of `fullnat` live on each backend that has any.
+    pub fn sessions(&self) -> Result<BTreeMap<BackendNumber, usize>, Error> {
+        self.maps.sessions()
     }
 
     /// What was counted since the maps were made.
@@ -153,6 +162,8 @@ impl ProgramFigures {
 /// one before it. From then on both are known as this instance's. What the kernel says of its stages.
 fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures>, Error> {
     let directory_mask = spec.capacity.directory - 1;
+    let session_mask = spec.capacity.sessions - 1;
+    let [snat_first, snat_last] = [spec.snat_ports.first, spec.snat_ports.last].map(u32::from);
     let map_pins: Vec<_> = maps::PINNED.iter().map(|name| (*name, directory.join(name))).collect();
     let mut loader = EbpfLoader::new();
     loader
@@ -160,7 +171,10 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures
         .override_global("DIRECTORY_MASK", &directory_mask, true)
         .override_global("PORT_PREFIXES", &spec.port_prefixes, true)
         .override_global("HASH_START", &spec.hash_key.start, true)
-        .override_global("HASH_MULTIPLIER", &spec.hash_key.multiplier, true);
+        .override_global("HASH_MULTIPLIER", &spec.hash_key.multiplier, true)
+        .override_global("SESSION_MASK", &session_mask, true)
+        .override_global("SNAT_FIRST", &snat_first, true)
+        .override_global("SNAT_LAST", &snat_last, true);
     for (name, entries) in maps::sizes(spec.capacity) {
         loader.map_max_entries(name, entries);
     }
@@ -172,7 +186,7 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures
     let stages = object.take_map(STAGES).ok_or(Error::Missing { name: STAGES })?;
     let mut stages = ProgramArray::try_from(stages).map_err(Error::map(STAGES))?;
     let mut figures = Vec::new();
-    for number in Stage::ALL {
+    for number in Stage::ALL.into_iter().filter(|stage| spec.features.has(stage.feature())) {
         let program = loaded(&mut object, stage(number))?;
         stages.set(number as u32, program.fd()?, 0).map_err(Error::map(STAGES))?;
         figures.push(ProgramFigures::of(program)?);

@@ -45,6 +45,7 @@ impl Maps {
         changes.backends += forgotten.len();
         ended.extend(forgotten);
         self.forget_flows(&ended)?;
+        self.forget_sessions(&ended)?;
         Ok(changes)
     }
 

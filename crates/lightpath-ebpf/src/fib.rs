@@ -47,6 +47,12 @@ impl Lookup {
         ])
     }
 
+    /// The route's MTU, which stands in the place of the length when that is more (kernel commit e1850ea9bd9e).
+    #[inline(always)]
+    fn mtu(&self) -> u16 {
+        (self.0[0] >> 48) as u16
+    }
+
     /// Interface to leave by, its MAC address and the neighbour's.
     #[inline(always)]
     fn next_hop(&self) -> NextHop {
@@ -71,7 +77,7 @@ impl Routes for KernelRoutes<'_> {
         match answer as u32 {
             BPF_FIB_LKUP_RET_SUCCESS => Route::Via(lookup.next_hop()),
             BPF_FIB_LKUP_RET_NO_NEIGH => Route::Unresolved,
-            BPF_FIB_LKUP_RET_FRAG_NEEDED => Route::Refused(Reason::TooBig),
+            BPF_FIB_LKUP_RET_FRAG_NEEDED => Route::TooBig { mtu: lookup.mtu() },
             BPF_FIB_LKUP_RET_FWD_DISABLED => Route::Refused(Reason::ForwardingOff),
             BPF_FIB_LKUP_RET_BLACKHOLE | BPF_FIB_LKUP_RET_UNREACHABLE | BPF_FIB_LKUP_RET_PROHIBIT => {
                 Route::Refused(Reason::NoRoute)

@@ -7,7 +7,9 @@
 
 #![no_std]
 #![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+mod atomic;
 mod fib;
 mod maps;
 mod outline;
@@ -18,7 +20,9 @@ use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::bpf_redirect;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use lightpath_core::{Stage, Verdict, fast_path, icmp_path, slow_path};
+use lightpath_core::{
+    Stage, Verdict, answer_path, fast_path, icmp_path, opening_path, session_path, slow_path,
+};
 
 use crate::fib::KernelRoutes;
 use crate::packet::XdpPacket;
@@ -49,6 +53,26 @@ pub fn lightpath_icmp(context: XdpContext) -> u32 {
     icmp_path(&mut XdpPacket::<true>::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
         action(&verdict, &context)
     })
+}
+
+/// Packets of sessions. This stage and those below are loaded only where there are any.
+#[xdp(frags)]
+pub fn lightpath_session(context: XdpContext) -> u32 {
+    session_path(&mut XdpPacket::<true>::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
+        action(&verdict, &context)
+    })
+}
+
+/// Flows that need a session, which has them go on to [`lightpath_session`] again.
+#[xdp(frags)]
+pub fn lightpath_opening(context: XdpContext) -> u32 {
+    opening_path(&mut XdpPacket::<true>::new(&context), &MapTables, &|verdict| action(&verdict, &context))
+}
+
+/// Answers to packets that [`lightpath_session`] and [`lightpath_opening`] do not send on.
+#[xdp(frags)]
+pub fn lightpath_answer(context: XdpContext) -> u32 {
+    answer_path(&mut XdpPacket::<true>::new(&context), &MapTables, &|verdict| action(&verdict, &context))
 }
 
 #[inline(always)]

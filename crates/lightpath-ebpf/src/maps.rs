@@ -13,7 +13,8 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE as MAPPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray};
 use lightpath_abi::{
-    Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, ServiceCounters, SlotPair, Source,
+    Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, SESSION_WAYS, SESSION_WORDS,
+    ServiceCounters, SlotPair, Source,
 };
 use lightpath_core::{Budget, Reason, ReplyKind, Stage};
 
@@ -32,6 +33,16 @@ pub static HASH_START: Global<u64> = Global::new(0);
 /// Multiplier of the flow hash.
 #[unsafe(no_mangle)]
 pub static HASH_MULTIPLIER: Global<u64> = Global::new(1);
+
+/// Places of [`SESSIONS`] less one.
+#[unsafe(no_mangle)]
+pub static SESSION_MASK: Global<u32> = Global::new(0);
+/// The lowest port that `fullnat` sends from.
+#[unsafe(no_mangle)]
+pub static SNAT_FIRST: Global<u32> = Global::new(0);
+/// The highest.
+#[unsafe(no_mangle)]
+pub static SNAT_LAST: Global<u32> = Global::new(0);
 
 /// Bloom filters of VIPs and of replying backends.
 #[map]
@@ -72,6 +83,18 @@ pub static HAS_DIRECT: Array<u64> = Array::with_max_entries(1, MAPPABLE);
 /// This node's own addresses that packets to backends may come from.
 #[map]
 pub static SOURCES: Array<Source> = Array::with_max_entries(1, MAPPABLE);
+
+/// Flows of `fullnat`: words of [`lightpath_abi::Session`]s.
+#[map]
+pub static SESSIONS: Array<[u64; SESSION_WORDS]> = Array::with_max_entries(1, MAPPABLE);
+
+/// Where clients' packets find them: words of [`lightpath_abi::SessionSet`]s.
+#[map]
+pub static SESSION_INDEX: Array<[u64; SESSION_WAYS]> = Array::with_max_entries(1, MAPPABLE);
+
+/// The answer that this CPU is about to give, for the stage that gives it.
+#[map]
+pub static ANSWER: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// What the fast path goes on to, by the number of the stage.
 #[map]

@@ -3,7 +3,7 @@
 //! An exported function is a global one to the kernel: the verifier walks it once, whoever calls it, and knows nothing of its
 //! callers (kernel commit 51c39bb1d5d1). So it takes a pointer that may be null and answers with a number.
 
-use lightpath_abi::BackendNumber;
+use lightpath_abi::{BackendNumber, Pointer};
 use lightpath_core::directory::RangeQuery;
 use lightpath_core::{Passing, Sighting};
 
@@ -73,4 +73,47 @@ pub fn is_noticed(key: u64) -> bool {
 #[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
 extern "C" fn lightpath_is_noticed(key: u64) -> u32 {
     u32::from(lightpath_core::is_noticed(key, &MapTables))
+}
+
+/// Whether a pointer of the sessions' index leads to one that lives.
+#[inline(always)]
+pub fn leads(pointer: Pointer) -> bool {
+    lightpath_leads(pointer.to_word()) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+#[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
+extern "C" fn lightpath_leads(pointer: u64) -> u32 {
+    u32::from(lightpath_core::leads(Pointer::from_word(pointer), &MapTables))
+}
+
+/// Takes the place of a session, if it is free.
+#[inline(always)]
+pub fn take(key: u32) -> bool {
+    lightpath_take(key) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+#[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
+extern "C" fn lightpath_take(key: u32) -> u32 {
+    u32::from(lightpath_core::take(key, &MapTables))
+}
+
+/// Whether an address, port and protocol have to do with sessions.
+#[inline(always)]
+pub fn has_session(query: &RangeQuery) -> bool {
+    lightpath_has_session(query) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+#[expect(unsafe_code, reason = "the verifier finds global functions by their unmangled names")]
+extern "C" fn lightpath_has_session(query: *const RangeQuery) -> u32 {
+    // SAFETY: as above.
+    match unsafe { query.as_ref() } {
+        Some(query) => u32::from(lightpath_core::has_session(query, &MapTables)),
+        None => 0,
+    }
 }

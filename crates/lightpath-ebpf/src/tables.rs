@@ -2,13 +2,16 @@
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
-use lightpath_abi::{Backend, BackendNumber, Entry, Features, Flow, FlowTable, ServiceIndex, Slot, Source};
+use lightpath_abi::{
+    Backend, BackendNumber, Entry, Features, Flow, FlowTable, Pointer, ServiceIndex, Session, SessionSet,
+    Slot, Source, Word,
+};
 use lightpath_core::directory::RangeQuery;
 use lightpath_core::{
-    Counters, Direction, HashKey, Parameters, Passing, Reason, ReplyKind, Sighting, Tables, count,
+    Counters, Direction, HashKey, Parameters, Passing, PortPool, Reason, ReplyKind, Sighting, Tables, count,
 };
 
-use crate::{maps, outline};
+use crate::{atomic, maps, outline};
 
 /// The maps.
 pub struct MapTables;
@@ -21,6 +24,11 @@ impl Tables for MapTables {
             directory_mask: maps::DIRECTORY_MASK.load(),
             port_prefixes: maps::PORT_PREFIXES.load(),
             hash_key: HashKey { start: maps::HASH_START.load(), multiplier: maps::HASH_MULTIPLIER.load() },
+            session_mask: maps::SESSION_MASK.load(),
+            snat_ports: PortPool {
+                first: maps::SNAT_FIRST.load() as u16,
+                last: maps::SNAT_LAST.load() as u16,
+            },
         }
     }
 
@@ -108,6 +116,59 @@ impl Tables for MapTables {
     #[inline(always)]
     fn follow(&self, packet: &Sighting) -> BackendNumber {
         outline::follow(packet)
+    }
+
+    #[inline(always)]
+    fn session(&self, place: u32) -> Option<&Session> {
+        let words = maps::SESSIONS.get_ptr(place)?.cast::<Session>();
+        // SAFETY: a value of the map, which is there as long as the program is. A session is words that anyone may change, and
+        // of the same size.
+        #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+        Some(unsafe { &*words })
+    }
+
+    #[inline(always)]
+    fn session_set(&self, index: u32) -> Option<&SessionSet> {
+        let words = maps::SESSION_INDEX.get_ptr(index)?.cast::<SessionSet>();
+        // SAFETY: as in `session`.
+        #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+        Some(unsafe { &*words })
+    }
+
+    #[inline(always)]
+    fn claim(&self, word: &Word, old: u64, new: u64) -> bool {
+        atomic::compare_and_swap(word, old, new)
+    }
+
+    #[inline(always)]
+    fn has_session(&self, query: &RangeQuery) -> bool {
+        outline::has_session(query)
+    }
+
+    #[inline(always)]
+    fn set_answer(&self, word: u64) {
+        if let Some(answer) = maps::ANSWER.get_ptr_mut(0) {
+            // SAFETY: as in `forwarded`.
+            #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+            unsafe {
+                *answer = word;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn answer(&self) -> Option<u64> {
+        maps::ANSWER.get(0).copied()
+    }
+
+    #[inline(always)]
+    fn leads(&self, pointer: Pointer) -> bool {
+        outline::leads(pointer)
+    }
+
+    #[inline(always)]
+    fn take(&self, key: u32) -> bool {
+        outline::take(key)
     }
 }
 

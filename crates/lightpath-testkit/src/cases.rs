@@ -7,21 +7,21 @@ mod dropped;
 mod errors;
 mod forwarded;
 mod fragments;
+mod fullnat;
 mod passed;
 mod quic;
 mod replies;
 mod services;
 mod tunnels;
 
-use lightpath_abi::Features;
 use lightpath_core::host::{Buffer, HostTables};
-use lightpath_core::{Budget, Reason, Verdict, forward, parse_any};
+use lightpath_core::{Budget, Reason, Verdict, forward};
 
 use crate::node::Node;
 use crate::packet::PacketBuilder;
 use crate::{Action, action, describe, difference};
 
-pub use services::contents;
+pub use services::{contents, stateless_contents};
 
 /// A client on the front, IPv4.
 const CLIENT4: &str = "198.51.100.10:4000";
@@ -188,10 +188,7 @@ pub fn run_on_host<'a>(packet: &[u8], node: &Node, tables: &'a HostTables) -> (V
     let mut packet = Buffer::new(packet);
     // As after a while without errors: how many are sent in a second is for tests of that.
     tables.errors.set(Budget::default());
-    if let Ok(frame) = parse_any(&packet, Features::ALL) {
-        tables.route.set(node.route(frame.destination, frame.length));
-    }
-    let verdict = forward(&mut packet, tables, tables);
+    let verdict = forward(&mut packet, tables, node);
     (verdict, packet.bytes().to_vec())
 }
 
@@ -208,6 +205,7 @@ pub fn cases(node: &Node) -> Vec<Case> {
         tunnels::cases(),
         fragments::cases(),
         quic::cases(),
+        fullnat::cases(),
     ]
     .concat();
     rows.into_iter().map(|row| row.with_interfaces_of(node)).collect()

@@ -9,7 +9,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use lightpath_abi::{Address, NextHop};
-use lightpath_core::{Reason, Route};
+use lightpath_core::{Reason, Route, RouteQuery, Routes};
 
 /// MAC address of the client and router on the front.
 pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 1, 0x10];
@@ -81,8 +81,8 @@ impl Node {
             // Its own addresses, and the broadcast addresses of its networks.
             [198, 51, 100, 1 | 255] | [10, 0, 0, 1 | 255] => Route::NotForwarded,
             [192, 0, 2, _] => Route::Refused(Reason::NoRoute),
-            [198, 51, 100, _] | [10, 0, 0, _] if length > MTU => Route::Refused(Reason::TooBig),
-            [198, 19, 0, _] if length > NARROW[0].1 => Route::Refused(Reason::TooBig),
+            [198, 51, 100, _] | [10, 0, 0, _] if length > MTU => Route::TooBig { mtu: MTU },
+            [198, 19, 0, _] if length > NARROW[0].1 => Route::TooBig { mtu: NARROW[0].1 },
             [198, 51, 100, 10] | [198, 19, 0, _] => Route::Via(self.client_hop()),
             [198, 51, 100, _] | [10, 0, 0, _] => Route::Unresolved,
             _ => Route::NotForwarded,
@@ -94,15 +94,19 @@ impl Node {
             // Its own addresses, and the anycast address that routers answer to (RFC 4291, 2.6.1).
             [0x2001, 0xdb8, 1, 0, 0, 0, 0, 0 | 1] | [0xfd00, 0, 0, 0, 0, 0, 0, 0 | 1] => Route::NotForwarded,
             [0x2001, 0xdb8, 0xdead, ..] => Route::Refused(Reason::NoRoute),
-            [0x2001, 0xdb8, 1, 0, ..] | [0xfd00, 0, 0, 0, ..] if length > MTU => {
-                Route::Refused(Reason::TooBig)
-            }
-            [0x2001, 0xdb8, 0xbeef, ..] if length > NARROW[1].1 => Route::Refused(Reason::TooBig),
+            [0x2001, 0xdb8, 1, 0, ..] | [0xfd00, 0, 0, 0, ..] if length > MTU => Route::TooBig { mtu: MTU },
+            [0x2001, 0xdb8, 0xbeef, ..] if length > NARROW[1].1 => Route::TooBig { mtu: NARROW[1].1 },
             [0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x10] | [0x2001, 0xdb8, 0xbeef, ..] => {
                 Route::Via(self.client_hop())
             }
             [0x2001, 0xdb8, 1, 0, ..] | [0xfd00, 0, 0, 0, ..] => Route::Unresolved,
             _ => Route::NotForwarded,
         }
+    }
+}
+
+impl Routes for Node {
+    fn route(&self, query: &RouteQuery) -> Route {
+        self.route(query.destination, query.length)
     }
 }

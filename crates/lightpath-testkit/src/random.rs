@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use fastrand::Rng;
 
-use crate::packet::{ACK, PacketBuilder, SYN, icmp, icmp_echo, tcp, udp};
+use crate::packet::{ACK, FIN, PacketBuilder, RST, SYN, icmp, icmp_echo, tcp, udp};
 
 /// Packets of one seed, one after another: well-formed ones, damaged ones and noise.
 ///
@@ -23,7 +23,7 @@ const CLIENTS6: [&str; 6] = [
     "2001:db8:ffff::1",
     "2001:db8:1::1",
 ];
-const SERVICES4: [&str; 27] = [
+const SERVICES4: [&str; 32] = [
     "203.0.113.10:80",
     "203.0.113.10:81",
     "203.0.113.10:53",
@@ -51,8 +51,13 @@ const SERVICES4: [&str; 27] = [
     "203.0.113.31:90",
     "203.0.113.31:91",
     "203.0.113.40:443",
+    "203.0.113.50:80",
+    "203.0.113.50:81",
+    "203.0.113.50:54",
+    "203.0.113.50:84",
+    "203.0.113.50:8003",
 ];
-const SERVICES6: [&str; 12] = [
+const SERVICES6: [&str; 16] = [
     "[2001:db8:a::10]:80",
     "[2001:db8:a::10]:53",
     "[2001:db8:a::10]:443",
@@ -65,6 +70,10 @@ const SERVICES6: [&str; 12] = [
     "[2001:db8:a::31]:80",
     "[2001:db8:a::31]:90",
     "[2001:db8:a::31]:91",
+    "[2001:db8:a::50]:80",
+    "[2001:db8:a::50]:81",
+    "[2001:db8:a::50]:54",
+    "[2001:db8:a::50]:85",
 ];
 const BACKENDS4: [&str; 7] = [
     "10.0.0.11:8080",
@@ -76,6 +85,17 @@ const BACKENDS4: [&str; 7] = [
     "10.0.0.14:443",
 ];
 const BACKENDS6: [&str; 3] = ["[fd00::11]:8080", "[fd00::13]:5353", "[fd00::14]:443"];
+
+/// Backends of `fullnat`, which answer to the node.
+const NODES4: [(&str, &str); 5] = [
+    ("10.0.0.50:8080", "10.0.0.1"),
+    ("10.0.0.51:8081", "10.0.0.1"),
+    ("10.0.0.54:5354", "10.0.0.1"),
+    ("10.0.0.59:85", "10.0.0.1"),
+    ("10.0.0.58:8003", "10.0.0.1"),
+];
+const NODES6: [(&str, &str); 3] =
+    [("[fd00::50]:8080", "fd00::1"), ("[fd00::51]:8081", "fd00::1"), ("[fd00::54]:5354", "fd00::1")];
 
 impl Packets {
     /// The packets of a seed.
@@ -95,7 +115,8 @@ impl Packets {
     /// A client and a service, or a backend and a client.
     fn endpoints(&mut self, v4: bool) -> (String, String) {
         let rng = &mut self.0;
-        let port = rng.u16(..);
+        // Few ports for every other packet, so that some belong to flows that were there before.
+        let port = if rng.bool() { rng.u16(..) } else { rng.u16(4000..4008) };
         let known = rng.usize(..64);
         let client = if v4 {
             format!("{}:{port}", CLIENTS4[known % 6])
@@ -104,17 +125,21 @@ impl Packets {
         };
         let (services, backends): (&[&str], &[&str]) =
             if v4 { (&SERVICES4, &BACKENDS4) } else { (&SERVICES6, &BACKENDS6) };
-        if rng.u8(..4) > 0 {
-            (client, services[known % services.len()].to_owned())
-        } else {
-            (backends[known % backends.len()].to_owned(), client)
+        let (nodes, node_port): (&[_], _) = (if v4 { &NODES4 } else { &NODES6 }, rng.u16(61_000..=61_007));
+        let (backend, node) = nodes[known % nodes.len()];
+        let node = if v4 { format!("{node}:{node_port}") } else { format!("[{node}]:{node_port}") };
+        match rng.u8(..16) {
+            0..=9 => (client, services[known % services.len()].to_owned()),
+            10..=12 => (backend.to_owned(), node),
+            _ => (backends[known % backends.len()].to_owned(), client),
         }
     }
 
     fn segment(&mut self, source: &str, destination: &str) -> PacketBuilder {
         let rng = &mut self.0;
         if rng.bool() {
-            tcp(source, destination).flags(if rng.bool() { SYN } else { ACK })
+            let flags = [SYN, SYN, SYN | ACK, ACK, ACK, ACK, FIN | ACK, RST];
+            tcp(source, destination).flags(flags[rng.usize(..flags.len())])
         } else {
             udp(source, destination)
         }

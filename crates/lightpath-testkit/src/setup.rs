@@ -8,7 +8,7 @@ use lightpath_abi::{
 };
 use lightpath_core::host::{HostTables, Image};
 use lightpath_core::wire::{TCP, UDP};
-use lightpath_core::{HashKey, Parameters, server_id, server_id_line};
+use lightpath_core::{HashKey, Parameters, PortPool, server_id, server_id_line};
 
 use crate::{Ports, Prefix};
 
@@ -29,6 +29,9 @@ fn sources() -> Vec<Source> {
     SOURCES.map(source).to_vec()
 }
 
+/// Sessions of `fullnat` that there is room for, unless a test says otherwise.
+const SESSIONS: u32 = 512;
+
 /// Lines of the directory, unless a test needs more.
 const DIRECTORY_LINES: u32 = 1024;
 
@@ -38,6 +41,8 @@ pub struct Setup {
     services: Vec<Service>,
     seed: String,
     features: Features,
+    sessions: u32,
+    snat_ports: PortPool,
 }
 
 /// A service that is being described, `nat` over TCP unless told.
@@ -124,6 +129,13 @@ impl Service {
         self
     }
 
+    /// Source and destination rewritten, instead of `nat`.
+    #[must_use]
+    pub fn fullnat(mut self) -> Self {
+        self.forward = Forward::FullNat;
+        self
+    }
+
     /// Packets to backends come from one of [`SOURCES`], by its place there, instead of the node's own address.
     #[must_use]
     pub fn from_source(mut self, source: u16) -> Self {
@@ -204,11 +216,23 @@ impl Service {
             Forward::Dsr => Features::DSR,
             Forward::Ipip => Features::IPIP,
             Forward::Gue => Features::GUE,
-            Forward::FullNat => Features::FULLNAT,
+            Forward::FullNat => self.fullnat_features(),
         };
         let quic = if self.quic.is_some() { Features::QUIC } else { Features::default() };
         let sticky = if self.sticky { Features::STICKY } else { Features::default() };
         family | forward | quic | sticky | if single { Features::default() } else { Features::PORT_RANGES }
+    }
+
+    /// Replies have to be parsed in the backends' family too.
+    fn fullnat_features(&self) -> Features {
+        let mut features = Features::FULLNAT;
+        for (backend, ..) in &self.backends {
+            features = features | if backend.is_v4() { Features::IPV4 } else { Features::IPV6 };
+            if backend.is_v4() != self.vip.is_v4() {
+                features = features | Features::CROSS_FAMILY;
+            }
+        }
+        features
     }
 
     fn entries(&self, service: ServiceIndex) -> impl Iterator<Item = Entry> {
@@ -254,7 +278,13 @@ impl Service {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { services: Vec::new(), seed: "testkit".into(), features: Features::VLAN }
+        Self {
+            services: Vec::new(),
+            seed: "testkit".into(),
+            features: Features::VLAN,
+            sessions: SESSIONS,
+            snat_ports: PortPool { first: 1024, last: 65_535 },
+        }
     }
 }
 
@@ -276,6 +306,20 @@ impl Setup {
     #[must_use]
     pub fn seed(mut self, seed: &str) -> Self {
         self.seed = seed.into();
+        self
+    }
+
+    /// Room for so many sessions, a power of two.
+    #[must_use]
+    pub fn sessions(mut self, sessions: u32) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
+    /// The ports that `fullnat` sends from; 1024 to 65,535 unless told.
+    #[must_use]
+    pub fn snat_ports(mut self, first: u16, last: u16) -> Self {
+        self.snat_ports = PortPool { first, last };
         self
     }
 
@@ -317,13 +361,21 @@ impl Setup {
                     image.entries.extend(service.replies(index, next, *address, *port));
                 }
                 let own = u16::from(!address.is_v4());
+                let source = service.source.unwrap_or(own);
+                if service.forward == Forward::FullNat {
+                    for entry in nodes(source) {
+                        if !image.entries.contains(&entry) {
+                            image.entries.push(entry);
+                        }
+                    }
+                }
                 let backend = Backend {
                     address: *address,
                     hops: [*hop, NextHop::default()],
                     service: index,
                     port: *port,
                     serving: 1,
-                    source: service.source.unwrap_or(own),
+                    source,
                     ..Backend::default()
                 };
                 image.backends.insert(next, backend);
@@ -335,10 +387,26 @@ impl Setup {
             directory_mask: DIRECTORY_LINES - 1,
             port_prefixes,
             hash_key: HashKey::from_seed(&self.seed),
+            session_mask: self.sessions - 1,
+            snat_ports: self.snat_ports,
         };
         let names = self.services.iter().map(|service| service.name.clone()).collect();
         Contents { parameters, image, names }
     }
+}
+
+/// The entries of this node's addresses that backends with a source answer to: all of its prefixes, which are short.
+fn nodes(source: u16) -> Vec<Entry> {
+    let sources = sources();
+    let first = usize::from(source);
+    let count = sources.get(first).map_or(0, |source| source.count as usize);
+    let mut entries = Vec::new();
+    for Source { address, spread, .. } in sources.into_iter().skip(first).take(count) {
+        assert!(spread <= 0xff, "an entry for each address of {address} would be many");
+        let addresses = (0..=spread).map(|low| Address { low: address.low | low, ..address });
+        entries.extend(addresses.map(|address| Entry { address, tag: Tag::NODE, ..Entry::default() }));
+    }
+    entries
 }
 
 impl Contents {

@@ -12,14 +12,14 @@ use std::vec;
 use std::vec::Vec;
 
 use lightpath_abi::{
-    Backend, BackendCounters, BackendNumber, Entry, FILTER_WORDS, Flow, FlowTable, Role, ServiceIndex, Slot,
-    Slots, Source,
+    Backend, BackendCounters, BackendNumber, Entry, FILTER_WORDS, Flow, FlowTable, Pointer, Role,
+    ServiceIndex, Session, SessionSet, Slot, Slots, Source, Word,
 };
 
 use crate::directory::{self, Full, Lines, RangeQuery, search_ranges};
 use crate::{
     Budget, Counters, Direction, Parameters, Passing, Reason, ReplyKind, Route, RouteQuery, Routes, Sighting,
-    Tables, count, follow, is_noticed, notice,
+    Tables, count, follow, has_session, is_noticed, is_over, is_served_by, leads, notice, take,
 };
 pub use buffer::Buffer;
 pub use moves::{Moves, is_fresh};
@@ -66,6 +66,9 @@ pub struct HostTables {
     pub now: u32,
     direct: Cell<bool>,
     flows: RefCell<[Vec<Flow>; FlowTable::ALL.len()]>,
+    sessions: Vec<Session>,
+    session_sets: Vec<SessionSet>,
+    answer: Cell<u64>,
     counted: RefCell<Counted>,
 }
 
@@ -88,6 +91,10 @@ pub struct Contents {
     pub flows: [Vec<Flow>; FlowTable::ALL.len()],
     /// Whether connections made straight to backends are remembered.
     pub direct: bool,
+    /// Sessions of `fullnat`.
+    pub sessions: Vec<Session>,
+    /// Their index.
+    pub session_sets: Vec<SessionSet>,
 }
 
 /// What the packet path counted.
@@ -108,6 +115,7 @@ impl HostTables {
     /// parameters' mask says.
     pub fn new(parameters: Parameters, image: &Image) -> Result<Self, Full> {
         let Image { entries, backends, sources, slots } = image;
+        let sessions = parameters.session_mask + 1;
         let mut tables = Self {
             parameters,
             filter: vec![0; 2 * FILTER_WORDS as usize],
@@ -120,6 +128,9 @@ impl HostTables {
             now: 0,
             direct: Cell::new(false),
             flows: RefCell::new(FlowTable::ALL.map(|table| vec![Flow::default(); table.places() as usize])),
+            sessions: vec![Session::default(); sessions as usize],
+            session_sets: vec![SessionSet::default(); SessionSet::count(sessions) as usize],
+            answer: Cell::default(),
             counted: RefCell::default(),
         };
         let mut regions = BTreeMap::new();
@@ -148,7 +159,18 @@ impl HostTables {
     /// A copy of tables that are in use, with the routing's answer and the time left open.
     #[must_use]
     pub fn copy(contents: Contents) -> Self {
-        let Contents { parameters, filter, directory, slots, backends, sources, flows, direct } = contents;
+        let Contents {
+            parameters,
+            filter,
+            directory,
+            slots,
+            backends,
+            sources,
+            flows,
+            direct,
+            sessions,
+            session_sets,
+        } = contents;
         Self {
             parameters,
             filter,
@@ -161,6 +183,9 @@ impl HostTables {
             now: 0,
             direct: Cell::new(direct),
             flows: RefCell::new(flows),
+            sessions,
+            session_sets,
+            answer: Cell::default(),
             counted: RefCell::default(),
         }
     }
@@ -207,6 +232,15 @@ impl HostTables {
     /// The backends, to be changed.
     pub fn backends_mut(&mut self) -> &mut BTreeMap<BackendNumber, Backend> {
         &mut self.backends
+    }
+
+    /// The sessions of flows that live.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().filter(|session| {
+            let backend = self.backends.get(&session.number());
+            let served = backend.is_some_and(|backend| is_served_by(session, backend));
+            session.claim.load() != 0 && served && !is_over(session, self.now)
+        })
     }
 
     /// Counts from 0 again.
@@ -295,6 +329,38 @@ impl Tables for HostTables {
 
     fn follow(&self, packet: &Sighting) -> BackendNumber {
         follow(packet, self)
+    }
+
+    fn session(&self, place: u32) -> Option<&Session> {
+        self.sessions.get(place as usize)
+    }
+
+    fn session_set(&self, index: u32) -> Option<&SessionSet> {
+        self.session_sets.get(index as usize)
+    }
+
+    fn claim(&self, word: &Word, old: u64, new: u64) -> bool {
+        word.exchange(old, new)
+    }
+
+    fn has_session(&self, query: &RangeQuery) -> bool {
+        has_session(query, self)
+    }
+
+    fn set_answer(&self, word: u64) {
+        self.answer.set(word);
+    }
+
+    fn answer(&self) -> Option<u64> {
+        Some(self.answer.get())
+    }
+
+    fn leads(&self, pointer: Pointer) -> bool {
+        leads(pointer, self)
+    }
+
+    fn take(&self, key: u32) -> bool {
+        take(key, self)
     }
 }
 

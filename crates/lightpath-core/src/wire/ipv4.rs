@@ -205,8 +205,19 @@ impl Fresh {
     /// not be fragmented (RFC 6864, 4.1).
     #[inline(always)]
     pub fn store<P: Packet>(self, packet: &mut P, offset: usize) -> Result<(), OutOfBounds> {
+        self.store_with(packet, offset, DEFAULT_TTL)
+    }
+
+    /// Stores the header with another TTL.
+    #[inline(always)]
+    pub(crate) fn store_with<P: Packet>(
+        self,
+        packet: &mut P,
+        offset: usize,
+        ttl: u8,
+    ) -> Result<(), OutOfBounds> {
         let first = 0x4500_0000 | u32::from(self.tos) << 16 | u32::from(self.length);
-        let third = u32::from(DEFAULT_TTL) << 24 | u32::from(self.protocol) << 16;
+        let third = u32::from(ttl) << 24 | u32::from(self.protocol) << 16;
         let checksum = Delta::new()
             .add32(first)
             .add32(DONT_FRAGMENT)

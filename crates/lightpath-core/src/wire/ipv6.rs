@@ -201,12 +201,23 @@ impl Fresh {
     /// Stores the header at `offset`.
     #[inline(always)]
     pub fn store<P: Packet>(self, packet: &mut P, offset: usize) -> Result<(), OutOfBounds> {
+        self.store_with(packet, offset, DEFAULT_HOP_LIMIT)
+    }
+
+    /// Stores the header with another hop limit.
+    #[inline(always)]
+    pub(crate) fn store_with<P: Packet>(
+        self,
+        packet: &mut P,
+        offset: usize,
+        hop_limit: u8,
+    ) -> Result<(), OutOfBounds> {
         let first = 6 << 60
             | u64::from(self.traffic_class) << 52
             | u64::from(self.flow_label & 0xf_ffff) << 32
             | u64::from(self.payload_length) << 16
             | u64::from(self.next_header) << 8
-            | u64::from(DEFAULT_HOP_LIMIT);
+            | u64::from(hop_limit);
         let (source, destination) = (self.source, self.destination);
         let words = [
             first.to_be(),

@@ -9,10 +9,14 @@ pub const LENGTH: usize = 20;
 /// Offset of the checksum.
 pub const CHECKSUM: usize = 16;
 
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const ACK: u8 = 0x10;
+/// Flag: no more data from the sender.
+pub const FIN: u8 = 0x01;
+/// Flag: the sequence number is the first.
+pub const SYN: u8 = 0x02;
+/// Flag: the connection is no more.
+pub const RST: u8 = 0x04;
+/// Flag: the acknowledgement number counts.
+pub const ACK: u8 = 0x10;
 
 /// The fixed part of a header.
 #[derive(Clone, Copy, Debug)]
@@ -57,28 +61,35 @@ impl Header {
     #[inline(always)]
     #[must_use]
     pub const fn acknowledges(&self) -> bool {
-        self.0[13] & ACK != 0
+        self.flags() & ACK != 0
     }
 
     /// Whether this segment resets its connection.
     #[inline(always)]
     #[must_use]
     pub const fn resets(&self) -> bool {
-        self.0[13] & RST != 0
+        self.flags() & RST != 0
     }
 
     /// Sequence numbers that SYN and FIN take up (section 3.4).
     #[inline(always)]
     #[must_use]
     pub const fn control_length(&self) -> u32 {
-        (self.0[13] & SYN != 0) as u32 + (self.0[13] & FIN != 0) as u32
+        (self.flags() & SYN != 0) as u32 + (self.flags() & FIN != 0) as u32
+    }
+
+    /// Flags.
+    #[inline(always)]
+    #[must_use]
+    pub const fn flags(&self) -> u8 {
+        self.0[13]
     }
 
     /// Whether this segment opens a connection: SYN without ACK.
     #[inline(always)]
     #[must_use]
     pub const fn opens(&self) -> bool {
-        self.0[13] & (SYN | ACK) == SYN
+        self.flags() & (SYN | ACK) == SYN
     }
 
     /// Length of the header with options, in bytes, as the data offset field says.

@@ -61,6 +61,7 @@ fn each_feature_that_is_off_makes_the_program_smaller() {
             Features::IPIP,
             Features::GUE,
             Features::QUIC,
+            Features::FULLNAT,
         ];
         for off in features {
             let less = figures(lab, Features(Features::ALL.0 & !off.0));
@@ -105,7 +106,7 @@ fn the_verifier_walks_few_instructions() {
         let all = Dataplane::open(&lab.pins, &spec).unwrap();
         let mut programs = vec![all.info().unwrap()];
         programs.extend(all.stages());
-        assert_eq!(programs.len(), 3);
+        assert_eq!(programs.len(), 6);
         for program in programs {
             assert!(program.verified_instructions.unwrap() < 500_000, "{program:?}");
         }

@@ -13,7 +13,7 @@ use lightpath_testkit::node::{
 
 /// Capacity for any of the tests' configurations.
 pub(crate) const CAPACITY: Capacity =
-    Capacity { services: 64, backends: 256, slots: 4096, directory: 1024, sources: 16 };
+    Capacity { services: 64, backends: 256, slots: 4096, directory: 1024, sources: 16, sessions: 512 };
 
 /// A namespace with interfaces `front` and `back`, whose other ends are in a namespace of their own.
 pub(crate) struct Lab {
@@ -97,6 +97,7 @@ pub(crate) fn spec(contents: &Contents) -> Spec {
         features: parameters.features,
         port_prefixes: parameters.port_prefixes,
         hash_key: parameters.hash_key,
+        snat_ports: parameters.snat_ports,
         capacity: CAPACITY,
     }
 }

@@ -8,7 +8,7 @@ use lightpath_dataplane::{Dataplane, TestPacket};
 use lightpath_testkit::cases::{Case, assert_all_hold, cases, contents, run_on_host};
 use lightpath_testkit::node::Node;
 use lightpath_testkit::random::Packets;
-use lightpath_testkit::{action, describe, difference};
+use lightpath_testkit::{Contents, action, describe, difference};
 
 use crate::lab::{in_lab, receive};
 use crate::tally::Tally;
@@ -23,12 +23,16 @@ fn every_packet_of_the_table_comes_to_what_is_expected_and_is_counted_as_on_the_
     in_lab(|lab| {
         let _receiving = receive();
         let contents = contents(&lab.node);
-        let dataplane = lab.open(&contents);
+        let mut dataplane = lab.open(&contents);
         let mut forwarding = true;
         assert_all_hold(cases(&lab.node).iter().map(|case| {
             if case.node.forwarding != forwarding {
                 forwarding = case.node.forwarding;
                 lab.set_forwarding(forwarding);
+            }
+            if !dataplane.sessions().unwrap().is_empty() {
+                // Each row begins without any, as on the host.
+                forget_sessions(&mut dataplane, &contents);
             }
             for packet in &case.before {
                 let packet = TestPacket { bytes: packet, interface: case.ingress, repeat: 1 };
@@ -48,6 +52,17 @@ fn every_packet_of_the_table_comes_to_what_is_expected_and_is_counted_as_on_the_
     });
 }
 
+/// Has every backend fail and recover at once.
+fn forget_sessions(dataplane: &mut Dataplane, contents: &Contents) {
+    let mut failed = contents.image.clone();
+    for backend in failed.backends.values_mut() {
+        backend.serving = 0;
+    }
+    dataplane.apply(&failed).unwrap();
+    dataplane.apply(&contents.image).unwrap();
+    assert_eq!(dataplane.sessions().unwrap(), [].into());
+}
+
 fn check(case: &Case, dataplane: &Dataplane) -> Result<(), String> {
     let outcome = dataplane
         .test_run(TestPacket { bytes: &case.packet, interface: case.ingress, repeat: 1 })
@@ -64,7 +79,7 @@ fn generated_packets_fare_alike_in_the_kernel_and_on_the_host() {
     in_lab(|lab| {
         let _receiving = receive();
         let contents = contents(&lab.node);
-        // Time stands still on the host: each seed starts afresh, and is over before the kernel forgets a fragment.
+        // Time stands still on the host: each seed starts afresh, and is over before the kernel forgets a fragment or a session.
         let counted = SEEDS.map(|seed| {
             let dataplane = lab.open(&contents);
             let tables = contents.host_tables();

@@ -126,7 +126,8 @@ fn a_table_can_change_its_size() {
         }
         assert_all_hold(cases(&lab.node).iter().filter(|case| !matches!(case.expected, Expected::Pass)).map(
             |case| {
-                if !case.node.forwarding {
+                // What came before is not repeated here.
+                if !case.node.forwarding || case.what.starts_with("fullnat") {
                     return Ok(());
                 }
                 let packet = TestPacket { bytes: &case.packet, interface: case.ingress, repeat: 1 };

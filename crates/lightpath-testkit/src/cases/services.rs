@@ -3,7 +3,7 @@
 use lightpath_abi::NextHop;
 
 use crate::node::Node;
-use crate::{Contents, Ports, Setup, service};
+use crate::{Contents, Ports, Service, Setup, service};
 
 /// VIPs that are no addresses of the node.
 pub(super) const ROUTED4: &str = "203.0.113.31";
@@ -12,6 +12,16 @@ pub(super) const ROUTED6: &str = "2001:db8:a::31";
 /// Services of every kind on the node's networks.
 #[must_use]
 pub fn contents(node: &Node) -> Contents {
+    with_services(node, &super::fullnat::services(node))
+}
+
+/// The same without those of `fullnat`: what becomes of a packet does not depend on those before it.
+#[must_use]
+pub fn stateless_contents(node: &Node) -> Contents {
+    with_services(node, &[])
+}
+
+fn with_services(node: &Node, more: &[Service]) -> Contents {
     let (back, front) = (node.backend_hop(), node.client_hop());
     let unresolved = NextHop::default();
     let wide = NextHop { mtu: 9200, ..back };
@@ -54,10 +64,9 @@ pub fn contents(node: &Node) -> Contents {
         .with(spread("spread", vip, 93, node))
         .with(spread("sticky", vip, 94, node).sticky())
         .with(spread("sticky-datagrams", vip, 94, node).udp().dsr().sticky());
-    let setup = [super::tunnels::services(node), super::quic::services(node)]
-        .concat()
-        .into_iter()
-        .fold(setup, Setup::with);
+    let (first, last) = super::fullnat::PORTS;
+    let services = [super::tunnels::services(node), super::quic::services(node), more.to_vec()].concat();
+    let setup = services.into_iter().fold(setup.snat_ports(first, last), Setup::with);
     let mut contents = setup.contents();
     // As if the service's old backend number had been given to another service already.
     let (web, stale) = (contents.service("web"), contents.service("stale"));
@@ -75,7 +84,7 @@ pub fn contents(node: &Node) -> Contents {
 }
 
 /// A service of five backends whose addresses end in its port's last digits.
-fn spread(name: &str, vip: &str, port: u16, node: &Node) -> crate::Service {
+fn spread(name: &str, vip: &str, port: u16, node: &Node) -> Service {
     (1..=5).fold(service(name, vip, port), |service, host| {
         service.backend(&format!("10.0.{port}.{host}:80"), node.backend_hop())
     })

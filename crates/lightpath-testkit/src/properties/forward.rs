@@ -6,7 +6,7 @@ use lightpath_core::{Direction, Frame, Part, Reason, Reject, Verdict, parse_any}
 use super::answered::assert_answers;
 use super::judge::{Before, Judge};
 use super::sent::assert_rewritten;
-use crate::cases::{contents, run_on_host};
+use crate::cases::{run_on_host, stateless_contents};
 use crate::node::Node;
 use crate::{Contents, Setup, assert_packets_equal, describe, service};
 
@@ -27,8 +27,8 @@ pub const SCENES: usize = 4;
 pub fn forward(input: &[u8]) -> Vec<Fate> {
     thread_local! {
         static STAGE: [Scene; SCENES] = [
-            Scene::settled(Node::default(), contents(&Node::default())),
-            Scene::settled(Node { forwarding: false, ..Node::default() }, contents(&Node::default())),
+            Scene::settled(Node::default(), stateless_contents(&Node::default())),
+            Scene::settled(Node { forwarding: false, ..Node::default() }, stateless_contents(&Node::default())),
             Scene::moving(),
             Scene::settled(Node::default(), small()),
         ];

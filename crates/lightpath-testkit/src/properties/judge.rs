@@ -202,7 +202,10 @@ impl Judge {
         let egress = match self.node.route(frame.destination, frame.length) {
             Route::NotForwarded => return Verdict::Pass,
             // For the kernel to say so.
-            Route::Refused(Reason::TooBig) if frame.dont_fragment => return Verdict::Pass,
+            Route::TooBig { .. } if frame.dont_fragment => return Verdict::Pass,
+            Route::TooBig { .. } => {
+                return Verdict::Drop(Drop { reason: Reason::TooBig, service: reply.service });
+            }
             Route::Refused(reason) => return Verdict::Drop(Drop { reason, service: reply.service }),
             Route::Via(hop) => Egress::Routed(hop),
             Route::Unresolved => Egress::Kernel,
@@ -258,6 +261,7 @@ pub(super) fn outer_length(rewrite: &Rewrite<'_>) -> u16 {
             let network = if backend.address.is_v4() { 20 } else { 40 };
             if *gue { network + 8 } else { network }
         }
+        Rewrite::ToBackend(_) | Rewrite::ToClient(_) => panic!("no scene has sessions"),
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn assert_rewritten(
     let outer = match &forwarding.rewrite {
         Rewrite::None | Rewrite::Destination(_) | Rewrite::Source(_) => None,
         Rewrite::Encapsulate(outer) => Some(outer),
+        Rewrite::ToBackend(_) | Rewrite::ToClient(_) => panic!("no scene has sessions"),
     };
     let v4 = outer.map_or(frame.v4, |outer| outer.backend.address.is_v4());
     let link = match forwarding.egress {
@@ -65,7 +66,9 @@ fn rewritten(came: &Carried<'_>, forwarding: &Forwarding<'_>) -> Vec<u8> {
         Egress::Kernel => {}
     }
     let (is_source, new, port) = match forwarding.rewrite {
-        Rewrite::None | Rewrite::Encapsulate(_) => return packet,
+        Rewrite::None | Rewrite::Encapsulate(_) | Rewrite::ToBackend(_) | Rewrite::ToClient(_) => {
+            return packet;
+        }
         Rewrite::Source(reply) => (true, reply.vip, reply.vip_port),
         Rewrite::Destination(backend) => (false, backend.address, backend.port),
     };

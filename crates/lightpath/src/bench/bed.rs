@@ -93,7 +93,7 @@ impl Bed {
             let hops = hops(
                 config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address),
             );
-            let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config))?);
+            let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config)?)?);
             let surroundings = Surroundings { hops: &hops, addresses: &BTreeSet::new(), merged: false };
             Reconciler::new(config, &kernel.0.tables()).reconcile(surroundings, &mut kernel)?;
             balancers.insert(configuration, kernel);

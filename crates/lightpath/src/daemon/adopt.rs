@@ -1,6 +1,7 @@
 //! Another configuration becomes what runs, or nothing changes.
 
 use anyhow::{Context, Result, bail};
+use lightpath_abi::Features;
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::reconcile::{self, Reconciler, Surroundings};
@@ -50,7 +51,7 @@ impl Daemon {
     /// Brings tables, program and interfaces in line with a configuration.
     fn apply(&mut self, next: &mut Reconciler) -> Result<()> {
         let node = next.config().node.clone();
-        let wanted = spec(next.config());
+        let mut wanted = spec(next.config())?;
         let running = *self.kernel.0.spec();
         if !running.capacity.holds(wanted.capacity) || running.hash_key != wanted.hash_key {
             return self.start_afresh(next, &wanted);

@@ -21,16 +21,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hyper::StatusCode;
+use lightpath_abi::Features;
 use lightpath_control::config::Loaded;
 use lightpath_control::hops::Watcher;
-use lightpath_control::host::addresses;
+use lightpath_control::host::{addresses, ports_for_snat};
 use lightpath_control::model::Config;
 use lightpath_control::overrides::{Merged, Overrides, Store};
 use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
-use lightpath_core::HashKey;
+use lightpath_core::{HashKey, PortPool};
 use lightpath_dataplane::{
-    Capacity, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces, release_memory,
+    Capacity, DEFAULT_SESSIONS, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces,
+    release_memory,
 };
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -120,11 +122,11 @@ impl Daemon {
         let (config, overrides) = merged(&loaded, &store)?;
         let node = config.node.clone();
         check_interfaces(&instance.pins, &node.interfaces)?;
-        let mut spec = spec(&config);
+        let mut spec = spec(&config)?;
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
-        let with_leavers = self::spec(reconciler.config());
+        let with_leavers = self::spec(reconciler.config())?;
         if !spec.can_all_of(&with_leavers) {
             // What leaves may need more of the program than what stays.
             spec = spec.joined(&with_leavers);
@@ -356,18 +358,21 @@ fn vips_among(config: &Config, addresses: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr>
 }
 
 /// The program that a configuration asks for.
-pub(crate) fn spec(config: &Config) -> Spec {
+pub(crate) fn spec(config: &Config) -> Result<Spec> {
     let needs = Requirements::of(config);
-    Spec {
+    let (snat_ports, sessions) = if needs.features.has(Features::FULLNAT) {
+        let ports = config.node.snat_ports.clone().map_or_else(ports_for_snat, Ok)?;
+        (PortPool { first: *ports.start(), last: *ports.end() }, DEFAULT_SESSIONS)
+    } else {
+        (PortPool { first: 0, last: 0 }, 1)
+    };
+    let capacity =
+        Capacity::for_use(needs.services, needs.backends, needs.slots, needs.largest_table, needs.entries);
+    Ok(Spec {
         features: needs.features,
         port_prefixes: needs.port_prefixes,
         hash_key: HashKey::from_seed(&config.node.hash_seed),
-        capacity: Capacity::for_use(
-            needs.services,
-            needs.backends,
-            needs.slots,
-            needs.largest_table,
-            needs.entries,
-        ),
-    }
+        snat_ports,
+        capacity: Capacity { sessions, ..capacity },
+    })
 }

@@ -3,7 +3,10 @@
 
 use std::cell::Cell;
 
-use lightpath_abi::{Backend, BackendNumber, Entry, Flow, FlowTable, ServiceIndex, Slot, Source};
+use lightpath_abi::{
+    Backend, BackendNumber, Entry, Flow, FlowTable, Pointer, ServiceIndex, Session, SessionSet, Slot, Source,
+    Word,
+};
 use lightpath_core::directory::{RangeQuery, search_ranges};
 use lightpath_core::host::{Buffer, HostTables};
 use lightpath_core::{
@@ -68,6 +71,39 @@ impl Tables for ReadOnly<'_> {
 
     fn follow(&self, packet: &Sighting) -> BackendNumber {
         follow(packet, self)
+    }
+
+    // A session that the packet would open is opened, or nothing could be said of it: these tables are a copy.
+    fn session(&self, place: u32) -> Option<&Session> {
+        self.0.session(place)
+    }
+
+    fn session_set(&self, index: u32) -> Option<&SessionSet> {
+        self.0.session_set(index)
+    }
+
+    fn claim(&self, word: &Word, old: u64, new: u64) -> bool {
+        self.0.claim(word, old, new)
+    }
+
+    fn has_session(&self, query: &RangeQuery) -> bool {
+        self.0.has_session(query)
+    }
+
+    fn set_answer(&self, word: u64) {
+        self.0.set_answer(word);
+    }
+
+    fn answer(&self) -> Option<u64> {
+        self.0.answer()
+    }
+
+    fn leads(&self, pointer: Pointer) -> bool {
+        self.0.leads(pointer)
+    }
+
+    fn take(&self, key: u32) -> bool {
+        self.0.take(key)
     }
 }
 

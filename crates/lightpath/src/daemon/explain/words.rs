@@ -1,5 +1,7 @@
 //! Verdicts and reasons in the words of an operator: what it means, and where to look.
 
+use std::fmt::Display;
+
 use lightpath_abi::{Features, Tag};
 use lightpath_core::directory::find;
 use lightpath_core::host::HostTables;
@@ -77,6 +79,17 @@ pub(super) const fn dropped(reason: Reason) -> &'static str {
             "this node does not forward packets, so a backend's reply cannot leave it; set net.ipv4.ip_forward=1"
         }
         Reason::Rewrite => "its headers could not be rewritten",
+        Reason::PortsExhausted => {
+            "every port that was tried for a new flow to its backend is in use, or as many flows are known as there is room \
+             for; give more `snat_addresses` or `snat_ports`"
+        }
+        Reason::NoSession => {
+            "no connection is known that it belongs to, and it opens none: it was silent for too long, or its backend is gone"
+        }
+        Reason::Untranslatable => {
+            "its backend has the other version of IP, in which a packet with options, extension headers or without a \
+             checksum, and a fragment, cannot be written"
+        }
     }
 }
 
@@ -93,6 +106,14 @@ pub(super) fn rewrite(rewrite: &Rewrite<'_>, frame: Option<&Frame>) -> String {
             format!("source becomes {}", socket(new.source, new.source_port))
         }
         (Rewrite::Source(reply), None) => format!("source becomes {}", reply.vip),
+        (Rewrite::ToBackend(session), _) => between(
+            socket(session.node(), session.node_port()),
+            socket(session.backend(), session.backend_port()),
+        ),
+        (Rewrite::ToClient(session), _) => between(
+            socket(session.vip(), session.vip_port()),
+            socket(session.client(), session.client_port()),
+        ),
         (Rewrite::Encapsulate(outer), _) => {
             let (source, destination) = (outer.source(), outer.backend.address);
             if outer.gue {
@@ -103,6 +124,10 @@ pub(super) fn rewrite(rewrite: &Rewrite<'_>, frame: Option<&Frame>) -> String {
             }
         }
     }
+}
+
+fn between(source: impl Display, destination: impl Display) -> String {
+    format!("source becomes {source} and destination {destination}")
 }
 
 /// What is answered.

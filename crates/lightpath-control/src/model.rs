@@ -93,7 +93,7 @@ pub struct Service {
 /// A real server behind a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
-    /// Its address: of the VIP's family with `nat` and `dsr`, of either in a tunnel, and with `fullnat` of the VIP's or IPv4.
+    /// Its address: of the VIP's family with `nat` and `dsr`, of either with `fullnat` and in a tunnel.
     pub address: IpAddr,
     /// The port its packets get: always `Some` behind a service of one port, where it is that port unless the backend
     /// has another. Always `None` behind a range or every port, where the client's port is kept.

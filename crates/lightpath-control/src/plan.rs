@@ -81,9 +81,12 @@ fn features(service: &Service) -> Features {
         Forward::FullNat => Features::FULLNAT,
     };
     let crosses = |backend: &Backend| backend.address.is_ipv4() != service.vip.is_ipv4();
+    // Replies come back here, in the backend's family.
+    let is_translated = service.forward == Forward::FullNat && service.backends.iter().any(crosses);
     let on = |feature, is_needed| if is_needed { feature } else { Features::default() };
     family
         | forward
+        | on(Features::IPV4 | Features::IPV6, is_translated)
         | on(Features::CROSS_FAMILY, service.backends.iter().any(crosses))
         | on(Features::STICKY, service.sticky == Sticky::SourceIp)
         | on(Features::PORT_RANGES, service.ports.single().is_none())

@@ -225,7 +225,8 @@ fn full_nat_lists_the_addresses_that_replies_come_to() {
     config.services[0].forward = Forward::FullNat;
     config.services[0].backends[0].address = address("10.0.0.11");
     let needs = Requirements::of(&config);
-    let features = Features::IPV6 | Features::VLAN | Features::FULLNAT | Features::CROSS_FAMILY;
+    let families = Features::IPV4 | Features::IPV6 | Features::CROSS_FAMILY;
+    let features = families | Features::VLAN | Features::FULLNAT;
     assert_eq!((needs.features, needs.entries), (features, 6), "VIP, service, three addresses, one to spare");
 
     let mut node = Node::new(config.clone()).with_hop("10.0.0.11", hop(Some("10.0.0.1")));

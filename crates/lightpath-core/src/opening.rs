@@ -17,7 +17,8 @@ use crate::fullnat::refuse;
 use crate::parse::Link;
 use crate::source::{address, source};
 use crate::{
-    Counters, Endpoints, FlowHash, Frame, Packet, Reason, Reject, Stage, Tables, Verdict, parse, session,
+    Counters, Endpoints, FlowHash, Frame, Packet, Reason, Reject, Stage, Tables, Verdict, parse, quic,
+    session,
 };
 
 /// Opens a session for a packet that needs one, which is then for the session path again; or else the packet ends here.
@@ -51,12 +52,20 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, O>(
     if !tables.parameters().features.has(Features::FULLNAT) || service.forward != Forward::FullNat as u8 {
         return finish(Verdict::Pass);
     }
-    let ends = Ends { frame: &frame, packet, tables, finish };
     let placement = placement(&frame, service, tables);
-    let number = match tables.slot(placement.index) {
-        Some(slot) if slot.current == 0 => return refuse(Reason::NoBackend, &frame, service, ends),
-        Some(slot) => slot.current,
-        None => return ends.drop(Reason::StaleSlot, service.service),
+    let connection = if tables.parameters().features.has(Features::QUIC) && service.server_id_length != 0 {
+        quic::backend(&frame, packet, service, tables)
+    } else {
+        None
+    };
+    let ends = Ends { frame: &frame, packet, tables, finish };
+    let number = match (connection, tables.slot(placement.index)) {
+        (Some(number), _) => number,
+        (None, Some(slot)) if slot.current == 0 => {
+            return refuse(Reason::NoBackend, &frame, service, ends);
+        }
+        (None, Some(slot)) => slot.current,
+        (None, None) => return ends.drop(Reason::StaleSlot, service.service),
     };
     let Some(backend) = tables.backend(number) else {
         return ends.drop(Reason::StaleSlot, service.service);

@@ -124,21 +124,20 @@ impl Checks<'_> {
         }
     }
 
-    /// A tunnel carries either family over either; `fullnat` translates from IPv6 to IPv4 only.
+    /// A tunnel carries either family over either, and `fullnat` translates from one to the other.
     fn family_can_be_reached(&self, service: &WrittenService, backend: &WrittenBackend) {
         let (Some(vip), Some(address), Some(forward)) = (service.vip, backend.address, service.forward)
         else {
             return;
         };
-        let translated = match forward.value {
-            Forward::Ipip | Forward::Gue => return,
-            Forward::FullNat => address.value.is_ipv4(),
-            Forward::Nat | Forward::Dsr => false,
-        };
-        if vip.value.is_ipv4() != address.value.is_ipv4() && !translated {
+        if matches!(forward.value, Forward::Nat | Forward::Dsr)
+            && vip.value.is_ipv4() != address.value.is_ipv4()
+        {
             let (own, other) = (family(address.value), family(vip.value));
             let problem = format!("{} is {own} but the VIP {} is {other}", address.value, vip.value);
-            let help = format!("write an {other} address, or use a tunnel: forward = \"ipip\" or \"gue\"");
+            let help = format!(
+                "write an {other} address, or forward = \"fullnat\", \"ipip\" or \"gue\" for the service"
+            );
             self.add(address.at, &backend.place, &keys::ADDRESS, problem, help);
         }
     }
@@ -209,7 +208,8 @@ impl Checks<'_> {
                 "{} port {port} is also a backend of {}, so replies could not be told apart",
                 address.value, first.place
             );
-            let help = "with \"nat\", use another port or address of the backend for each service";
+            let help =
+                "use another port or address of the backend for each service, or forward = \"fullnat\"";
             self.add(address.at, &backend.place, &keys::ADDRESS, problem, help);
         }
     }

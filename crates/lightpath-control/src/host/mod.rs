@@ -20,7 +20,7 @@ use std::net::IpAddr;
 pub use ledger::Ledger;
 pub use local::local_prefixes;
 pub use nat::prepare_for_nat;
-pub use ports::ports_for_snat;
+pub use ports::{SharedPorts, ports_for_snat, shared_with_host};
 
 /// A change to the host could not be made or taken back.
 #[derive(Debug, thiserror::Error)]

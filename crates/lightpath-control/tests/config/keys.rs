@@ -73,7 +73,7 @@ fn keys_are_known_and_of_this_version() {
             "[[services]]\nname = \"dns\"",
             &[
                 r#"17:3: services: unknown key; did you mean "service"?"#,
-                r#"25:11: service "web" backend 3: address: 2001:db8:1::11 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address, or use a tunnel: forward = "ipip" or "gue""#,
+                r#"25:11: service "web" backend 3: address: 2001:db8:1::11 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address, or forward = "fullnat", "ipip" or "gue" for the service"#,
             ],
         ),
         (
@@ -87,11 +87,9 @@ fn keys_are_known_and_of_this_version() {
 #[test]
 fn values_of_later_versions_are_refused_by_name() {
     check(&[(
-        r#""dsr""#,
-        r#""fullnat""#,
-        &[
-            r#"22:11: service "dns": forward: "fullnat" is not available in this version; write "nat", "dsr", "ipip" or "gue""#,
-        ],
+        r#"forward = "dsr""#,
+        "forward = \"dsr\"\n\n[service.health]\ntype = \"grpc\"",
+        &[r#"25:8: service "dns" health: type: "grpc" is not available in this version; write "none""#],
     )]);
 }
 

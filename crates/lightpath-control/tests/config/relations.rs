@@ -62,14 +62,14 @@ fn backends_fit_their_service() {
             r#""10.0.0.12""#,
             r#""2001:db8::12""#,
             &[
-                r#"15:11: service "web" backend 2: address: 2001:db8::12 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address, or use a tunnel: forward = "ipip" or "gue""#,
+                r#"15:11: service "web" backend 2: address: 2001:db8::12 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address, or forward = "fullnat", "ipip" or "gue" for the service"#,
             ],
         ),
         (
             r#""2001:db8:1::11""#,
             r#""10.0.0.13""#,
             &[
-                r#"25:11: service "dns" backend 1: address: 10.0.0.13 is IPv4 but the VIP 2001:db8::53 is IPv6; write an IPv6 address, or use a tunnel: forward = "ipip" or "gue""#,
+                r#"25:11: service "dns" backend 1: address: 10.0.0.13 is IPv4 but the VIP 2001:db8::53 is IPv6; write an IPv6 address, or forward = "fullnat", "ipip" or "gue" for the service"#,
             ],
         ),
         (
@@ -135,27 +135,38 @@ fn a_tunnel_carries_either_family_and_rewrites_no_port() {
 }
 
 #[test]
+fn full_nat_translates_either_family_and_shares_backends() {
+    let web = RIGHT.replace("protocol = \"tcp\"", "protocol = \"tcp\"\nforward = \"fullnat\"");
+    assert_eq!(mistakes(&web.replace("10.0.0.12", "2001:db8::12")), [""; 0]);
+    let crossed = RIGHT.replace("forward = \"dsr\"", "forward = \"fullnat\"");
+    let crossed = crossed.replace("\"2001:db8:1::11\"", "\"10.0.0.13\"\nport = 5353");
+    assert_eq!(mistakes(&crossed), [""; 0]);
+    let shared = "vip = \"203.0.113.11\"\nport = 8443\nprotocol = \"tcp\"\n[[service.backend]]\naddress = \"10.0.0.11\"";
+    assert_eq!(mistakes(&web.replace(DNS, shared)), [""; 0]);
+}
+
+#[test]
 fn replies_of_nat_can_be_told_apart() {
     check(&[
         (
             DNS,
             "vip = \"203.0.113.11\"\nport = 8443\nprotocol = \"tcp\"\n[[service.backend]]\naddress = \"10.0.0.11\"",
             &[
-                r#"23:11: service "dns" backend 1: address: 10.0.0.11 port 8443 is also a backend of service "web", so replies could not be told apart; with "nat", use another port or address of the backend for each service"#,
+                r#"23:11: service "dns" backend 1: address: 10.0.0.11 port 8443 is also a backend of service "web", so replies could not be told apart; use another port or address of the backend for each service, or forward = "fullnat""#,
             ],
         ),
         (
             DNS,
             "vip = \"203.0.113.11\"\nport = \"8000-8999\"\nprotocol = \"tcp\"\n[[service.backend]]\naddress = \"10.0.0.11\"",
             &[
-                r#"23:11: service "dns" backend 1: address: 10.0.0.11 port 8000-8999 is also a backend of service "web", so replies could not be told apart; with "nat", use another port or address of the backend for each service"#,
+                r#"23:11: service "dns" backend 1: address: 10.0.0.11 port 8000-8999 is also a backend of service "web", so replies could not be told apart; use another port or address of the backend for each service, or forward = "fullnat""#,
             ],
         ),
         (
             DNS,
             "vip = \"203.0.113.11\"\nport = \"any\"\nprotocol = \"tcp\"\n[[service.backend]]\naddress = \"10.0.0.12\"",
             &[
-                r#"23:11: service "dns" backend 1: address: 10.0.0.12 port any is also a backend of service "web", so replies could not be told apart; with "nat", use another port or address of the backend for each service"#,
+                r#"23:11: service "dns" backend 1: address: 10.0.0.12 port any is also a backend of service "web", so replies could not be told apart; use another port or address of the backend for each service, or forward = "fullnat""#,
             ],
         ),
         (

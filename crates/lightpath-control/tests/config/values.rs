@@ -175,7 +175,9 @@ fn words_and_numbers_are_within_their_sets() {
         (
             r#""dsr""#,
             r#""DSR""#,
-            &[r#"22:11: service "dns": forward: "DSR" is not known; write "nat", "dsr", "ipip" or "gue""#],
+            &[
+                r#"22:11: service "dns": forward: "DSR" is not known; write "nat", "fullnat", "dsr", "ipip" or "gue""#,
+            ],
         ),
         (
             r#"forward = "dsr""#,

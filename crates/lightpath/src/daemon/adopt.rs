@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::backends::{addresses_of, wait_for_hops};
 use super::interfaces::Interfaces;
-use super::{Daemon, Kernel, spec};
+use super::{Daemon, Host, Kernel, spec};
 
 impl Daemon {
     /// Makes a configuration the one that runs.
@@ -23,6 +23,7 @@ impl Daemon {
         self.targets.send_replace(backends.clone());
         wait_for_hops(&mut self.hops, &backends).await;
         self.addresses = addresses::all().await.context("cannot see the addresses of this host")?;
+        Host::check_ports(next.config(), &self.addresses)?;
 
         let applied = self.apply(&mut next);
         if let Err(error) = applied {

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use lightpath_control::host::{Ledger, addresses, announce, prepare_for_nat};
+use lightpath_control::host::{Ledger, addresses, announce, prepare_for_nat, shared_with_host};
 use lightpath_control::model::{Announce, Config, Forward};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::interfaces::Interfaces;
 
@@ -36,6 +36,24 @@ impl Host {
             .context("cannot prepare this host for nat")?;
         for sysctl in self.ledger.sysctls().iter().skip(before) {
             info!(sysctl = sysctl.path, from = sysctl.previous, to = sysctl.set, "set for nat, until detach");
+        }
+        Ok(())
+    }
+
+    /// Says so when connections of this host's own, from one of its addresses, might meet flows of `fullnat`.
+    pub(super) fn check_ports(config: &Config, own: &BTreeSet<IpAddr>) -> Result<()> {
+        let Some(ports) = &config.node.snat_ports else {
+            // Chosen clear of them.
+            return Ok(());
+        };
+        let sources = &config.node.snat_addresses;
+        let own_sources =
+            sources.is_empty() || sources.iter().any(|prefix| own.iter().any(|own| prefix.contains(own)));
+        if own_sources
+            && config.services.iter().any(|service| service.forward == Forward::FullNat)
+            && let Some(shared) = shared_with_host(ports)?
+        {
+            warn!("{shared}");
         }
         Ok(())
     }

@@ -157,6 +157,7 @@ impl Daemon {
         filled.context("cannot fill the tables")?;
         log_unresolved(&reconciler);
         host.prepare(reconciler.config())?;
+        Host::check_ports(reconciler.config(), &own)?;
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         if interfaces.any_generic() {
             let surroundings = Surroundings { merged: true, ..surroundings };

@@ -54,14 +54,16 @@ pub(in crate::config) const SNAT_ADDRESSES: Key = Key {
     name: "snat_addresses",
     allowed: "a list of addresses or prefixes such as [\"10.0.0.5\", \"10.0.1.0/28\"], 1024 addresses in all",
     presence: Otherwise("this node's address on the way to the backend"),
-    meaning: "Where packets of `fullnat` come from; backends' networks must route them to this node.",
+    meaning: "Where packets of `fullnat` come from, those of the backend's family: addresses of this node, or ones that \
+              backends' networks route to it. A port of each can be used once for each backend.",
     availability: Full,
 };
 pub(in crate::config) const SNAT_PORTS: Key = Key {
     name: "snat_ports",
     allowed: "a range of ports from 1 to 65535 such as \"1024-32767\"",
     presence: Otherwise("the larger part of 1024 to 65535 below or above `net.ipv4.ip_local_port_range`"),
-    meaning: "Which ports packets of `fullnat` come from; this node's own connections must not use them.",
+    meaning: "Which ports packets of `fullnat` come from; this node's own connections to backends must not use them, so a \
+              range within the sysctl's is warned of.",
     availability: Full,
 };
 const METRICS: Key = later("metrics", "Address and port where Prometheus metrics are served.");

@@ -1,6 +1,6 @@
 //! `[[service]]`.
 
-use super::Availability::{Full, Without};
+use super::Availability::Full;
 use super::Presence::{Default, Otherwise, Required};
 use super::{Key, Section};
 
@@ -54,13 +54,14 @@ pub(in crate::config) const PROTOCOL: Key = Key {
 };
 pub(in crate::config) const FORWARD: Key = Key {
     name: "forward",
-    allowed: "\"nat\", \"dsr\", \"ipip\" or \"gue\"",
+    allowed: "\"nat\", \"fullnat\", \"dsr\", \"ipip\" or \"gue\"",
     presence: Default("\"nat\""),
-    meaning: "`nat` rewrites the destination, and replies return through this node as the backends' gateway; `dsr` \
-              rewrites only MAC addresses, and replies go straight to the client from backends on the same network \
+    meaning: "`nat` rewrites the destination, and replies return through this node as the backends' gateway; `fullnat` \
+              rewrites the source too, to `snat_addresses` and `snat_ports` of this node, so that replies come back to \
+              it from backends on any network and of either IP version, and remembers each flow; `dsr` rewrites only MAC addresses, and replies go straight to the client from backends on the same network \
               that hold the VIP; `ipip` and `gue` send each packet unchanged through a tunnel (of IP, or of UDP to port \
               6080) to backends on any network, which unwrap it, hold the VIP, and answer the client themselves.",
-    availability: Without(&["fullnat"]),
+    availability: Full,
 };
 pub(in crate::config) const STICKY: Key = Key {
     name: "sticky",

@@ -92,7 +92,7 @@ pub(crate) fn apply_session<P: Packet>(
 
 /// Stores the Ethernet header that leads to the next hop. What tags a packet came with is no business of the network it goes to.
 #[inline(always)]
-fn link<P: Packet>(
+pub(crate) fn link<P: Packet>(
     frame: &Frame,
     hop: &NextHop,
     packet: &mut P,
@@ -112,7 +112,12 @@ fn link<P: Packet>(
 
 /// Stores the IP addresses and the TTL, and what IPv4's header checksum becomes.
 #[inline(always)]
-fn network<P: Packet>(frame: &Frame, new: &Endpoints, ttl: u8, packet: &mut P) -> Result<(), OutOfBounds> {
+pub(crate) fn network<P: Packet>(
+    frame: &Frame,
+    new: &Endpoints,
+    ttl: u8,
+    packet: &mut P,
+) -> Result<(), OutOfBounds> {
     if frame.v4 {
         let old_word = u16::from_be_bytes([frame.ttl, frame.protocol]);
         let new_word = u16::from_be_bytes([ttl, frame.protocol]);

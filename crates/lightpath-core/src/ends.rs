@@ -65,13 +65,7 @@ impl<P: Packet, T: Tables + Counters, F> Ends<'_, P, T, F> {
         if let Err(OutOfBounds) = self.send(session, Direction::ToBackend, Some(hop)) {
             return self.drop(Reason::Rewrite, session.service());
         }
-        (self.finish)(Verdict::Forward(Forwarding {
-            direction: Direction::ToBackend,
-            backend: session.number(),
-            service: session.service(),
-            rewrite: Rewrite::ToBackend(session),
-            egress: Egress::Backend(hop),
-        }))
+        (self.finish)(Verdict::Forward(toward_backend(session, hop)))
     }
 
     /// The packet goes to the client of a session; through the kernel, if the next hop has no interface.
@@ -84,13 +78,7 @@ impl<P: Packet, T: Tables + Counters, F> Ends<'_, P, T, F> {
         if let Err(OutOfBounds) = self.send(session, Direction::ToClient, known) {
             return self.drop(Reason::Rewrite, session.service());
         }
-        (self.finish)(Verdict::Forward(Forwarding {
-            direction: Direction::ToClient,
-            backend: session.number(),
-            service: session.service(),
-            rewrite: Rewrite::ToClient(session),
-            egress: if hop.interface == 0 { Egress::Kernel } else { Egress::Routed(*hop) },
-        }))
+        (self.finish)(Verdict::Forward(toward_client(session, hop)))
     }
 
     /// Rewrites the packet, and counts it.
@@ -109,5 +97,29 @@ impl<P: Packet, T: Tables + Counters, F> Ends<'_, P, T, F> {
         apply_session(session, direction, hop, frame, *packet, tables.parameters().features)?;
         tables.forwarded(direction, session.number(), bytes);
         Ok(())
+    }
+}
+
+/// A packet of a session goes to its backend.
+#[inline(always)]
+pub(crate) fn toward_backend<'a>(session: &'a Session, hop: &'a NextHop) -> Forwarding<'a> {
+    Forwarding {
+        direction: Direction::ToBackend,
+        backend: session.number(),
+        service: session.service(),
+        rewrite: Rewrite::ToBackend(session),
+        egress: Egress::Backend(hop),
+    }
+}
+
+/// A packet of a session goes to its client; through the kernel, if the next hop has no interface.
+#[inline(always)]
+pub(crate) fn toward_client<'a>(session: &'a Session, hop: &NextHop) -> Forwarding<'a> {
+    Forwarding {
+        direction: Direction::ToClient,
+        backend: session.number(),
+        service: session.service(),
+        rewrite: Rewrite::ToClient(session),
+        egress: if hop.interface == 0 { Egress::Kernel } else { Egress::Routed(*hop) },
     }
 }

@@ -45,7 +45,7 @@ fn to_backend<'a, P: Packet, T: Tables + Counters, F: Fn(Verdict<'a>) -> O, O>(
     ends: Ends<'_, P, T, F>,
 ) -> O {
     let hash = FlowHash::of_flow(tables.parameters().hash_key, frame);
-    let mut known = session::of_client(frame, service, hash, tables);
+    let mut known = session::of_client(frame, Some(service), hash, tables);
     if let Some((session, _)) = known
         && frame.syn
         && session::has_ended(session)
@@ -117,7 +117,7 @@ fn to_client<'a, P: Packet, T: Tables + Counters, R: Routes, F: Fn(Verdict<'a>) 
 
 /// A next hop that is read from the stack in words.
 #[repr(align(8))]
-struct Aligned(NextHop);
+pub(crate) struct Aligned(pub(crate) NextHop);
 
 /// The client is told at once that there is no way on, if the service is so configured. A reset is never answered (RFC 9293,
 /// 3.10.7.1).

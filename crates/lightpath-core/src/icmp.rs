@@ -5,7 +5,7 @@
 use lightpath_abi::{Address, Features, Tag};
 
 use crate::answer::answer;
-use crate::apply::{addresses, leave};
+use crate::apply::leave;
 use crate::decide::is_nobodys_port;
 use crate::directory::{find, may_be_vip};
 use crate::fast::{decide_rejected, end};
@@ -15,7 +15,7 @@ use crate::wire::icmp::{Header, Kind};
 use crate::wire::{ICMP, ICMPV6};
 use crate::{
     Counters, Drop, Endpoints, Forwarding, Frame, OutOfBounds, Packet, Part, Reason, Reject, Reply,
-    ReplyKind, Rewrite, Routes, Tables, Verdict, decide, parse, session,
+    ReplyKind, Rewrite, Routes, Stage, Tables, Verdict, decide, parse, session,
 };
 
 /// Takes an ICMP packet that the fast path deferred through the rest of the packet path: what became of it is in the packet, and
@@ -110,8 +110,7 @@ fn error<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
         }
     };
     if session::decides(&quote.flow, tables) {
-        // Of sessions, errors are the kernel's.
-        return finish(Verdict::Pass);
+        return finish(Verdict::Defer(Stage::SessionError));
     }
     match decide(&quote.flow, packet, tables, routes) {
         Verdict::Forward(forwarding) => send(forwarding, frame, &quote, packet, tables, finish),
@@ -159,13 +158,7 @@ fn apply<P: Packet>(
     };
     let new = Endpoints { source, ..flow };
     if matches!(forwarding.rewrite, Rewrite::Destination(_) | Rewrite::Source(_)) {
-        let mut delta = quote.rewrite(&flow, packet)?;
-        if !frame.v4 {
-            // ICMPv6 covers the addresses of the message itself (RFC 4443, 2.3).
-            delta = delta.and(addresses(frame, &new));
-        }
-        let header = Header::load(packet, frame.transport)?;
-        header.with_checksum(delta.apply(header.checksum())).store(packet, frame.transport)?;
+        quote.rewrite_message(frame, &flow, &new, packet)?;
     }
     leave(forwarding, frame, &new, packet, features)
 }

@@ -40,11 +40,13 @@ mod quic;
 mod quote;
 mod reason;
 mod session;
+mod session_errors;
 mod slow;
 mod source;
 mod stateful;
 mod tables;
 mod translate;
+mod translate_error;
 mod tunnel;
 mod verdict;
 pub mod wire;
@@ -66,6 +68,7 @@ pub use parse::{Frame, Part, Reject, parse, parse_any};
 pub use quic::{server_id, server_id_line};
 pub use reason::Reason;
 pub use session::{has_session, is_over, is_served_by, leads, timeout};
+pub use session_errors::session_error_path;
 pub use slow::slow_path;
 pub use stateful::{answer_path, session_path};
 pub use tables::{Parameters, PortPool, Route, RouteQuery, Routes, Tables};
@@ -89,6 +92,7 @@ pub fn forward<'a, P: Packet, T: Tables + Counters, R: Routes>(
             Stage::Session => session_path(packet, tables, routes, &keep),
             Stage::Opening => opening_path(packet, tables, &keep),
             Stage::Answer => answer_path(packet, tables, &keep),
+            Stage::SessionError => session_error_path(packet, tables, routes, &keep),
         };
     }
     verdict

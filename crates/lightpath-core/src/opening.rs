@@ -53,20 +53,20 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, O>(
         return finish(Verdict::Pass);
     }
     let placement = placement(&frame, service, tables);
-    let connection = if tables.parameters().features.has(Features::QUIC) && service.server_id_length != 0 {
-        quic::backend(&frame, packet, service, tables)
-    } else {
-        None
-    };
+    let mut number = 0;
+    if tables.parameters().features.has(Features::QUIC) && service.server_id_length != 0 {
+        number = quic::backend(&frame, packet, service, tables).unwrap_or(0);
+    }
     let ends = Ends { frame: &frame, packet, tables, finish };
-    let number = match (connection, tables.slot(placement.index)) {
-        (Some(number), _) => number,
-        (None, Some(slot)) if slot.current == 0 => {
-            return refuse(Reason::NoBackend, &frame, service, ends);
-        }
-        (None, Some(slot)) => slot.current,
-        (None, None) => return ends.drop(Reason::StaleSlot, service.service),
-    };
+    if number == 0 {
+        let Some(slot) = tables.slot(placement.index) else {
+            return ends.drop(Reason::StaleSlot, service.service);
+        };
+        number = slot.current;
+    }
+    if number == 0 {
+        return refuse(Reason::NoBackend, &frame, service, ends);
+    }
     let Some(backend) = tables.backend(number) else {
         return ends.drop(Reason::StaleSlot, service.service);
     };

@@ -13,9 +13,9 @@ const QUOTED_TRANSPORT: usize = 8;
 /// A quoted packet of TCP or UDP, of which the first bytes are there.
 pub(crate) struct Quote {
     /// Offset of its IP header.
-    network: usize,
+    pub(crate) network: usize,
     /// Offset of its TCP or UDP header.
-    transport: usize,
+    pub(crate) transport: usize,
     /// A packet of the same flow that goes the way of the error: the way against that of the quoted one.
     pub(crate) flow: Frame,
 }
@@ -103,15 +103,39 @@ fn quoted6<P: Packet>(packet: &P, offset: usize) -> Result<Header, Reject> {
 }
 
 impl Quote {
+    /// Rewrites the quoted packet as its flow is, and with it and the addresses of the error itself the checksum of the message.
+    #[inline(always)]
+    pub(crate) fn rewrite_message<P: Packet>(
+        &self,
+        error: &Frame,
+        flow: &Endpoints,
+        new: &Endpoints,
+        packet: &mut P,
+    ) -> Result<(), OutOfBounds> {
+        let mut delta = self.rewrite(flow, packet)?;
+        if !error.v4 {
+            // ICMPv6 covers the addresses of the message itself (RFC 4443, 2.3).
+            delta = delta.and(addresses(error, new));
+        }
+        let header = icmp::Header::load(packet, error.transport)?;
+        header.with_checksum(delta.apply(header.checksum())).store(packet, error.transport)
+    }
+
+    /// Whether the quoted IP header has neither options nor extension headers.
+    #[inline(always)]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.transport - self.network == if self.flow.v4 { ipv4::LENGTH } else { ipv6::LENGTH }
+    }
+
     /// Rewrites the quoted packet as the flow is rewritten, so that whoever gets the error finds a packet of its own in it. What that
     /// changes in the sum of the message.
     ///
     /// The checksums inside are those of a packet that exists no more, but some receivers look at them (RFC 5508, 4.2).
     #[inline(always)]
-    pub(crate) fn rewrite<P: Packet>(&self, new: &Endpoints, packet: &mut P) -> Result<Delta, OutOfBounds> {
+    fn rewrite<P: Packet>(&self, new: &Endpoints, packet: &mut P) -> Result<Delta, OutOfBounds> {
         let flow = &self.flow;
         let addresses = addresses(flow, new);
-        let mut message = self.transport(addresses, new, packet)?;
+        let mut message = addresses.and(self.rewrite_transport(addresses, new, packet)?);
         if flow.v4 {
             let (source, destination) = (new.destination.low32(), new.source.low32());
             let old = ipv4::Header::load(packet, self.network)?.checksum();
@@ -125,35 +149,36 @@ impl Quote {
         Ok(message)
     }
 
-    /// Rewrites the ports, and the checksum if there is one and it is quoted. What that and the addresses change.
+    /// Rewrites the ports, and the checksum if there is one and it is quoted, which depends on the addresses too. What ports and
+    /// checksum change in the sum of the message.
     #[inline(always)]
-    fn transport<P: Packet>(
+    pub(crate) fn rewrite_transport<P: Packet>(
         &self,
         addresses: Delta,
         new: &Endpoints,
         packet: &mut P,
     ) -> Result<Delta, OutOfBounds> {
         let flow = &self.flow;
-        let ports = |source: u16, destination: u16| u32::from(source) << 16 | u32::from(destination);
-        let old_ports = ports(flow.destination_port, flow.source_port);
-        let new_ports = ports(new.destination_port, new.source_port);
-        let segment = addresses.replace32(old_ports, new_ports);
+        let both = |source: u16, destination: u16| u32::from(source) << 16 | u32::from(destination);
+        let old_ports = both(flow.destination_port, flow.source_port);
+        let new_ports = both(new.destination_port, new.source_port);
+        let ports = Delta::new().replace32(old_ports, new_ports);
 
         packet.store(self.transport, new_ports.to_be_bytes())?;
         let place = self.transport + if flow.protocol == TCP { tcp::CHECKSUM } else { udp::CHECKSUM };
         if place + 2 > flow.network + flow.length as usize {
-            return Ok(segment);
+            return Ok(ports);
         }
         let old = u16::from_be_bytes(packet.load(place)?);
         if flow.protocol == UDP && old == 0 {
-            return Ok(segment);
+            return Ok(ports);
         }
         // See `transport` in apply.rs.
-        let checksum = match segment.apply(old) {
+        let checksum = match addresses.and(ports).apply(old) {
             0 if flow.protocol == UDP => 0xffff,
             checksum => checksum,
         };
         packet.store(place, checksum.to_be_bytes())?;
-        Ok(segment.replace16(old, checksum))
+        Ok(ports.replace16(old, checksum))
     }
 }

@@ -134,11 +134,11 @@ fn serving<'a, T: Tables>(session: &Session, tables: &'a T) -> Option<&'a Backen
     if is_served_by(session, backend) { Some(backend) } else { None }
 }
 
-/// The session of a client's packet, and its backend.
+/// The session of a client's packet, of this service if it is known, and its backend.
 #[inline(always)]
 pub(crate) fn of_client<'a, T: Tables>(
     frame: &Frame,
-    service: &Entry,
+    service: Option<&Entry>,
     hash: FlowHash,
     tables: &'a T,
 ) -> Option<(&'a Session, &'a Backend)> {
@@ -160,7 +160,7 @@ pub(crate) fn of_client<'a, T: Tables>(
         && session.client_port() == frame.source_port
         && session.vip_port() == frame.destination_port
         && session.protocol() == frame.protocol
-        && session.service() == service.service;
+        && service.is_none_or(|service| session.service() == service.service);
     if !its {
         return None;
     }

@@ -34,18 +34,21 @@ pub enum Stage {
     Opening = 3,
     /// The [answer path](crate::answer_path): what `fullnat` does not send on.
     Answer = 4,
+    /// The [session error path](crate::session_error_path): ICMP errors about flows of `fullnat`.
+    SessionError = 5,
 }
 
 impl Stage {
     /// Every stage, in the order of its number.
-    pub const ALL: [Self; 5] = [Self::Slow, Self::Icmp, Self::Session, Self::Opening, Self::Answer];
+    pub const ALL: [Self; 6] =
+        [Self::Slow, Self::Icmp, Self::Session, Self::Opening, Self::Answer, Self::SessionError];
 
     /// The feature without which it is never gone on to; the others are always there.
     #[must_use]
     pub const fn feature(self) -> Features {
         match self {
             Self::Slow | Self::Icmp => Features(0),
-            Self::Session | Self::Opening | Self::Answer => Features::FULLNAT,
+            Self::Session | Self::Opening | Self::Answer | Self::SessionError => Features::FULLNAT,
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) const fn stage(stage: Stage) -> &'static str {
         Stage::Session => "lightpath_session",
         Stage::Opening => "lightpath_opening",
         Stage::Answer => "lightpath_answer",
+        Stage::SessionError => "lightpath_session_error",
     }
 }
 

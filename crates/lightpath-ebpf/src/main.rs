@@ -21,7 +21,8 @@ use aya_ebpf::helpers::bpf_redirect;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use lightpath_core::{
-    Stage, Verdict, answer_path, fast_path, icmp_path, opening_path, session_path, slow_path,
+    Stage, Verdict, answer_path, fast_path, icmp_path, opening_path, session_error_path, session_path,
+    slow_path,
 };
 
 use crate::fib::KernelRoutes;
@@ -73,6 +74,17 @@ pub fn lightpath_opening(context: XdpContext) -> u32 {
 #[xdp(frags)]
 pub fn lightpath_answer(context: XdpContext) -> u32 {
     answer_path(&mut XdpPacket::<true>::new(&context), &MapTables, &|verdict| action(&verdict, &context))
+}
+
+/// ICMP errors about packets of sessions.
+#[xdp(frags)]
+pub fn lightpath_session_error(context: XdpContext) -> u32 {
+    session_error_path(
+        &mut XdpPacket::<true>::new(&context),
+        &MapTables,
+        &KernelRoutes(&context),
+        &|verdict| action(&verdict, &context),
+    )
 }
 
 #[inline(always)]

@@ -7,6 +7,9 @@ use crate::{Delta, OutOfBounds, Packet};
 /// Length of the header, with the four bytes whose meaning depends on the type.
 pub const LENGTH: usize = 8;
 
+/// Bytes that an IP header grows by from IPv4 to IPv6.
+const GROWTH: u32 = (ipv6::LENGTH - ipv4::LENGTH) as u32;
+
 /// What a message is, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -72,6 +75,46 @@ impl Header {
             false if mtu < ipv6::MINIMUM_MTU => Self::new(2, 0, ipv6::MINIMUM_MTU as u32),
             false => Self::new(2, 0, mtu as u32),
         }
+    }
+
+    /// An error as the other version of IP says it, with a checksum of 0; `None` where it says nothing of the kind (RFC 7915,
+    /// sections 4.2 and 5.2).
+    ///
+    /// A pointer to what is wrong in a header is not translated: it would point into a header that its receiver never sent.
+    #[inline(always)]
+    #[must_use]
+    pub const fn translated(self, v4: bool) -> Option<Self> {
+        let [kind, code] = [self.kind(), (self.0 >> 48) as u8];
+        let rest = self.0 as u32;
+        Some(if v4 {
+            match (kind, code) {
+                (3, 4) => {
+                    let mtu = (rest & 0xffff) + GROWTH;
+                    let least = ipv6::MINIMUM_MTU as u32;
+                    Self::new(2, 0, if mtu < least { least } else { mtu })
+                }
+                (3, 3) => Self::new(1, 4, 0),
+                (3, 9 | 10 | 13 | 15) => Self::new(1, 1, 0),
+                (3, 0 | 1 | 5..=8 | 11 | 12) => Self::new(1, 0, 0),
+                // A next header that is not known; where it stands in an IPv6 header.
+                (3, 2) => Self::new(4, 1, 6),
+                (11, code) => Self::new(3, code, 0),
+                _ => return None,
+            }
+        } else {
+            match (kind, code) {
+                (2, _) => {
+                    let mtu = rest.saturating_sub(GROWTH);
+                    Self::new(3, 4, if mtu > 0xffff { 0xffff } else { mtu })
+                }
+                (1, 0 | 2 | 3) => Self::new(3, 1, 0),
+                (1, 1) => Self::new(3, 10, 0),
+                (1, 4) => Self::new(3, 3, 0),
+                (4, 1) => Self::new(3, 2, 0),
+                (3, code) => Self::new(11, code, 0),
+                _ => return None,
+            }
+        })
     }
 
     #[inline(always)]

@@ -111,6 +111,14 @@ impl Header {
         self.word(2) as u16
     }
 
+    /// What goes out of a sum that the fixed part of this header was in, when it goes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn removed(&self) -> Delta {
+        let delta = Delta::new().replace32(self.word(0), 0).replace32(self.word(1), 0);
+        delta.replace32(self.word(2), 0).replace32(self.word(3), 0).replace32(self.word(4), 0)
+    }
+
     /// Whether the checksum of a header without options is right.
     #[inline(always)]
     #[must_use]

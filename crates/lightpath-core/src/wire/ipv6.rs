@@ -3,7 +3,7 @@
 use lightpath_abi::Address;
 use zerocopy::transmute;
 
-use crate::{OutOfBounds, Packet};
+use crate::{Delta, OutOfBounds, Packet};
 
 /// Length of the fixed header.
 pub const LENGTH: usize = 40;
@@ -68,6 +68,14 @@ impl Header {
     #[must_use]
     pub const fn next_header(&self) -> u8 {
         (self.word(0) >> 8) as u8
+    }
+
+    /// What goes out of a sum that this header was in, when it goes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn removed(&self) -> Delta {
+        let delta = Delta::new().replace64(self.word(0), 0).replace64(self.word(1), 0);
+        delta.replace64(self.word(2), 0).replace64(self.word(3), 0).replace64(self.word(4), 0)
     }
 
     /// Hop limit.
@@ -212,20 +220,32 @@ impl Fresh {
         offset: usize,
         hop_limit: u8,
     ) -> Result<(), OutOfBounds> {
-        let first = 6 << 60
-            | u64::from(self.traffic_class) << 52
-            | u64::from(self.flow_label & 0xf_ffff) << 32
-            | u64::from(self.payload_length) << 16
-            | u64::from(self.next_header) << 8
-            | u64::from(hop_limit);
         let (source, destination) = (self.source, self.destination);
         let words = [
-            first.to_be(),
+            self.first(hop_limit).to_be(),
             source.high.to_be(),
             source.low.to_be(),
             destination.high.to_be(),
             destination.low.to_be(),
         ];
         packet.store::<LENGTH>(offset, transmute!(words))
+    }
+
+    /// The first word, all but the addresses.
+    #[inline(always)]
+    const fn first(&self, hop_limit: u8) -> u64 {
+        6 << 60
+            | (self.traffic_class as u64) << 52
+            | (self.flow_label as u64 & 0xf_ffff) << 32
+            | (self.payload_length as u64) << 16
+            | (self.next_header as u64) << 8
+            | hop_limit as u64
+    }
+
+    /// What comes into a sum with this header.
+    #[inline(always)]
+    pub(crate) const fn added(&self, hop_limit: u8) -> Delta {
+        let delta = Delta::new().add64(self.first(hop_limit));
+        delta.add_address(self.source).add_address(self.destination)
     }
 }

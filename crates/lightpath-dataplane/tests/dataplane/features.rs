@@ -106,7 +106,7 @@ fn the_verifier_walks_few_instructions() {
         let all = Dataplane::open(&lab.pins, &spec).unwrap();
         let mut programs = vec![all.info().unwrap()];
         programs.extend(all.stages());
-        assert_eq!(programs.len(), 6);
+        assert_eq!(programs.len(), 7);
         for program in programs {
             assert!(program.verified_instructions.unwrap() < 500_000, "{program:?}");
         }

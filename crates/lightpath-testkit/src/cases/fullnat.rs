@@ -1,5 +1,7 @@
 //! `fullnat`: clients' packets and backends' replies, in sessions that earlier packets have opened.
 
+mod errors;
+
 use std::net::SocketAddr;
 
 use lightpath_core::Reason;
@@ -70,6 +72,7 @@ pub(super) fn cases() -> Vec<Case> {
     rows.extend(translation(&mut clients));
     rows.extend(ends(&mut clients));
     rows.extend(refused(&mut clients));
+    rows.extend(errors::cases(&mut clients));
     rows
 }
 

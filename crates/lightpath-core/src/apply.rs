@@ -3,6 +3,7 @@
 use lightpath_abi::{Features, NextHop, Session};
 
 use crate::translate::translate;
+use crate::verdict::session_endpoints;
 use crate::wire::{TCP, ethernet, ipv4, ipv6, tcp, udp};
 use crate::{Delta, Direction, Egress, Endpoints, Forwarding, Frame, OutOfBounds, Packet, Part, Rewrite};
 
@@ -74,10 +75,7 @@ pub(crate) fn apply_session<P: Packet>(
     packet: &mut P,
     features: Features,
 ) -> Result<(), OutOfBounds> {
-    let new = match direction {
-        Direction::ToBackend => Rewrite::ToBackend(session).endpoints(frame),
-        Direction::ToClient => Rewrite::ToClient(session).endpoints(frame),
-    };
+    let new = session_endpoints(session, direction);
     let ttl = if hop.is_some() { frame.ttl.wrapping_sub(1) } else { frame.ttl };
     if features.has(Features::CROSS_FAMILY) && new.destination.is_v4() != frame.v4 {
         return translate(frame, &new, ttl, hop, packet, features);

@@ -119,7 +119,7 @@ fn replace(delta: Delta, from_v4: bool, old: Address, new: Address) -> Delta {
 }
 
 /// The Ethernet header that a packet came with, for one that the kernel gets.
-pub(crate) struct Tags {
+struct Tags {
     /// Destination and source, which overlap by four bytes.
     macs: [u64; 2],
     /// The last eight bytes before the EtherType.
@@ -145,7 +145,7 @@ impl Tags {
     /// Stores the header that leads to a next hop, or else the one that was, as that of the other version: the kernel looks behind
     /// the tags.
     #[inline(always)]
-    pub(crate) fn store<P: Packet>(
+    fn store<P: Packet>(
         &self,
         hop: Option<&NextHop>,
         to_v4: bool,

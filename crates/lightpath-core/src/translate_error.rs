@@ -1,11 +1,12 @@
 //! ICMP errors from one version of IP to the other (RFC 7915, sections 4.2, 4.3, 5.2 and 5.3).
 
-use lightpath_abi::{Features, NextHop};
+use lightpath_abi::{NextHop, Session};
 
 use crate::quote::Quote;
-use crate::translate::{Fields, Tags, addresses, header_length};
+use crate::translate::{Fields, addresses, header_length};
+use crate::verdict::session_endpoints;
 use crate::wire::{ICMP, ICMPV6, ethernet, icmp, ipv4, ipv6};
-use crate::{Delta, Frame, OutOfBounds, Packet, Rewrite};
+use crate::{Delta, Direction, Frame, OutOfBounds, Packet};
 
 /// Bytes of a translated error, from the IP header on.
 #[inline(always)]
@@ -29,30 +30,30 @@ pub(crate) struct Translation<'p> {
     /// Its ICMP header, without a checksum.
     pub(crate) header: icmp::Header,
     /// Where its endpoints are, which are many to carry and are read when they are needed.
-    pub(crate) rewrite: &'p Rewrite<'p>,
+    pub(crate) session: &'p Session,
+    pub(crate) direction: Direction,
     pub(crate) ttl: u8,
-    /// Where it goes next, unless the kernel finds that.
-    pub(crate) hop: Option<&'p NextHop>,
+    /// Where it goes next.
+    pub(crate) hop: &'p NextHop,
 }
 
 impl Translation<'_> {
     /// Writes everything anew that is before the quoted segment, which the quoted IP header is followed by at once.
     #[inline(always)]
-    pub(crate) fn store<P: Packet>(&self, packet: &mut P, features: Features) -> Result<(), OutOfBounds> {
+    pub(crate) fn store<P: Packet>(&self, packet: &mut P) -> Result<(), OutOfBounds> {
         let Self { frame, quote, hop, .. } = self;
         let to_v4 = !frame.v4;
         let old = icmp::Header::load(packet, frame.transport)?;
         let (quoted, removed) = quoted_header(quote, packet)?;
         let removed = removed.and(self.removed()).replace64(old.with_checksum(0).word(), 0);
         let segment = {
-            let new = self.rewrite.endpoints(&quote.flow);
+            let new = session_endpoints(self.session, self.direction);
             quote.rewrite_transport(addresses(&quote.flow, &new), &new, packet)?
         };
         let old_checksum = removed.and(segment).apply(old.checksum());
         let length = message_length(frame, quote);
 
-        let tags = Tags::load(frame, packet, features)?;
-        let network = hop.map_or(frame.network, ethernet::header_length);
+        let network = ethernet::header_length(hop);
         let transport = network + header_length(to_v4);
         let headers = transport + icmp::LENGTH + header_length(to_v4);
         if headers > quote.transport {
@@ -60,9 +61,9 @@ impl Translation<'_> {
         } else {
             packet.pull(quote.transport - headers)?;
         }
-        tags.store(*hop, to_v4, frame, packet)?;
+        ethernet::store_header(packet, hop, if to_v4 { ethernet::IPV4 } else { ethernet::IPV6 })?;
 
-        let new = self.rewrite.endpoints(&quote.flow);
+        let new = session_endpoints(self.session, self.direction);
         let added = quoted.store(new.destination, new.source, packet, transport + icmp::LENGTH)?;
         let added = added.add64(self.header.word());
         // ICMPv6 covers the addresses of the message itself (RFC 4443, 2.3).

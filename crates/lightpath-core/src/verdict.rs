@@ -139,19 +139,37 @@ impl Rewrite<'_> {
             Self::Source(reply) => {
                 Endpoints { source: reply.vip, source_port: port(reply.vip_port, old.source_port), ..old }
             }
-            Self::ToBackend(session) => Endpoints {
-                source: session.node(),
-                destination: session.backend(),
-                source_port: session.node_port(),
-                destination_port: session.backend_port(),
-            },
-            Self::ToClient(session) => Endpoints {
-                source: session.vip(),
-                destination: session.client(),
-                source_port: session.vip_port(),
-                destination_port: session.client_port(),
-            },
+            Self::ToBackend(session) => session_endpoints(session, Direction::ToBackend),
+            Self::ToClient(session) => session_endpoints(session, Direction::ToClient),
         }
+    }
+
+    /// The rewrite of a session's packets in a direction.
+    #[inline(always)]
+    pub(crate) const fn of_session(session: &Session, direction: Direction) -> Rewrite<'_> {
+        match direction {
+            Direction::ToBackend => Rewrite::ToBackend(session),
+            Direction::ToClient => Rewrite::ToClient(session),
+        }
+    }
+}
+
+/// The endpoints with which a session's packets leave.
+#[inline(always)]
+pub(crate) fn session_endpoints(session: &Session, direction: Direction) -> Endpoints {
+    match direction {
+        Direction::ToBackend => Endpoints {
+            source: session.node(),
+            destination: session.backend(),
+            source_port: session.node_port(),
+            destination_port: session.backend_port(),
+        },
+        Direction::ToClient => Endpoints {
+            source: session.vip(),
+            destination: session.client(),
+            source_port: session.vip_port(),
+            destination_port: session.client_port(),
+        },
     }
 }
 

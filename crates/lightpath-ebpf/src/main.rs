@@ -58,6 +58,7 @@ pub fn lightpath_icmp(context: XdpContext) -> u32 {
 
 /// Packets of sessions. This stage and those below are loaded only where there are any.
 #[xdp(frags)]
+#[inline(always)]
 pub fn lightpath_session(context: XdpContext) -> u32 {
     session_path(&mut XdpPacket::<true>::new(&context), &MapTables, &KernelRoutes(&context), &|verdict| {
         action(&verdict, &context)
@@ -66,18 +67,21 @@ pub fn lightpath_session(context: XdpContext) -> u32 {
 
 /// Flows that need a session, which has them go on to [`lightpath_session`] again.
 #[xdp(frags)]
+#[inline(always)]
 pub fn lightpath_opening(context: XdpContext) -> u32 {
     opening_path(&mut XdpPacket::<true>::new(&context), &MapTables, &|verdict| action(&verdict, &context))
 }
 
 /// Answers to packets that [`lightpath_session`] and [`lightpath_opening`] do not send on.
 #[xdp(frags)]
+#[inline(always)]
 pub fn lightpath_answer(context: XdpContext) -> u32 {
     answer_path(&mut XdpPacket::<true>::new(&context), &MapTables, &|verdict| action(&verdict, &context))
 }
 
 /// ICMP errors about packets of sessions.
 #[xdp(frags)]
+#[inline(always)]
 pub fn lightpath_session_error(context: XdpContext) -> u32 {
     session_error_path(
         &mut XdpPacket::<true>::new(&context),

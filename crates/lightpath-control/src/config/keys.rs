@@ -51,8 +51,6 @@ pub(super) enum Presence {
 pub(super) enum Availability {
     /// All of it.
     Full,
-    /// All but these values.
-    Without(&'static [&'static str]),
     /// None of it: the key is known, so that it is refused by name.
     Later,
 }

@@ -272,11 +272,6 @@ impl Given<'_> {
         self.item.as_integer()
     }
 
-    /// Values of the key that this version does not have.
-    pub(super) fn is_of_later_version(&self, value: &str) -> bool {
-        matches!(self.key.availability, Availability::Without(values) if values.contains(&value))
-    }
-
     /// Complains that the value, quoted, is what `problem` says; the help says what is allowed.
     pub(super) fn refused(&self, problem: &str) -> Complaint {
         self.refused_with(problem, format!("write {}", self.key.allowed))

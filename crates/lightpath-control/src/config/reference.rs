@@ -67,11 +67,7 @@ fn chapter(section: &Section) -> String {
             key.meaning
         );
     }
-    let values = section.keys.iter().filter_map(|key| match key.availability {
-        Availability::Without(values) => Some(format!("`{}` = {}", key.name, quoted(values))),
-        Availability::Full | Availability::Later => None,
-    });
-    let refused: Vec<String> = later.iter().map(|key| format!("`{}`", key.name)).chain(values).collect();
+    let refused: Vec<String> = later.iter().map(|key| format!("`{}`", key.name)).collect();
     if !refused.is_empty() {
         let _ = writeln!(chapter, "\nKnown, and refused in this version: {}.", refused.join(", "));
     }
@@ -84,9 +80,4 @@ fn default(presence: Presence) -> String {
         Presence::Default(value) => format!("`{value}`"),
         Presence::Otherwise(words) => words.to_owned(),
     }
-}
-
-fn quoted(values: &[&str]) -> String {
-    let values: Vec<String> = values.iter().map(|value| format!("`\"{value}\"`")).collect();
-    values.join(" or ")
 }

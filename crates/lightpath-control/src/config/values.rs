@@ -16,9 +16,6 @@ use crate::model::{Ports, ServerId};
 pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&Given<'_>) -> Result<T, Complaint> {
     move |given| {
         let written = given.string()?;
-        if given.is_of_later_version(written) {
-            return Err(given.refused("is not available in this version"));
-        }
         let known = words.iter().find(|(word, _)| *word == written);
         known.map(|(_, value)| *value).ok_or_else(|| given.refused("is not known"))
     }

@@ -85,15 +85,6 @@ fn keys_are_known_and_of_this_version() {
 }
 
 #[test]
-fn values_of_later_versions_are_refused_by_name() {
-    check(&[(
-        r#"forward = "dsr""#,
-        "forward = \"dsr\"\n\n[service.health]\ntype = \"grpc\"",
-        &[r#"25:8: service "dns" health: type: "grpc" is not available in this version; write "none""#],
-    )]);
-}
-
-#[test]
 fn what_is_required_is_there() {
     check(&[
         (

@@ -44,6 +44,9 @@ impl Dataplane {
     pub fn attach(&mut self, interfaces: &[String], mode: XdpMode) -> Result<Vec<Attachment>, Error> {
         check_interfaces(&self.pins, interfaces)?;
         let before = self.pins.linked_interfaces()?;
+        if let Some(smaller) = self.smaller.take() {
+            self.maps.count_on_from(&smaller)?;
+        }
         let mut attachments = Vec::new();
         for name in interfaces {
             match self.attach_also(name, mode) {

@@ -13,6 +13,7 @@ mod counters;
 mod decap;
 mod error;
 mod flows;
+mod grow;
 mod interface;
 mod lines;
 mod maps;

@@ -52,8 +52,8 @@ const SESSION_INDEX: &str = "SESSION_INDEX";
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
 
-/// Entries of [`META`]: schema, directory lines, slots, backends, services, sources, sessions, and both halves of the hash key. The schema is the
-/// first in every version, so that each can tell that it does not understand another.
+/// Entries of [`META`]: schema, directory lines, slots, backends, services, sources, sessions, and both halves of the hash key.
+/// The schema is the first in every version, so that each can tell that it does not understand another.
 const META_ENTRIES: u32 = 9;
 
 /// The maps of a data plane.
@@ -221,6 +221,15 @@ pub(crate) fn next_hops(pins: &Pins) -> Result<BTreeSet<(u32, [u8; 6])>, Error> 
     Ok(hops.filter(|hop| hop.interface != 0).map(|hop| (hop.interface, hop.mac)).collect())
 }
 
+/// A crash may have left the maps of the running program where the next ones go.
+pub(crate) fn finish_promotion(pins: &Pins) -> Result<(), Error> {
+    let (current, next) = (pins.maps(Generation::Current), pins.maps(Generation::Next));
+    if next.join(META).exists() && uses(&pins.program(), &next)? && !uses(&pins.program(), &current)? {
+        pins.promote_maps()?;
+    }
+    Ok(())
+}
+
 /// Whether the pinned program runs on the maps in `directory`. A crash while maps were exchanged may have left others there.
 fn uses(program: &Path, directory: &Path) -> Result<bool, Error> {
     let Ok(info) = ProgramInfo::from_pin(program) else {
@@ -241,7 +250,7 @@ fn uses(program: &Path, directory: &Path) -> Result<bool, Error> {
     Ok(true)
 }
 
-fn pinned(directory: &Path, name: &str) -> Result<MapData, Error> {
+pub(crate) fn pinned(directory: &Path, name: &str) -> Result<MapData, Error> {
     MapData::from_pin(directory.join(name)).map_err(Error::map(name))
 }
 

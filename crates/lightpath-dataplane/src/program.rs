@@ -15,7 +15,7 @@ use lightpath_core::{Parameters, Stage};
 use crate::maps::{self, Maps};
 use crate::object::{BALANCER, OBJECT, STAGES, stage};
 use crate::pins::{Generation, Pins};
-use crate::{Changes, Counters, Error, Motion, Spec, Tables};
+use crate::{Capacity, Changes, Counters, Error, Motion, Spec, Tables, grow};
 
 /// A loaded program and its maps. Packets reach it once it is attached.
 #[derive(Debug)]
@@ -25,21 +25,40 @@ pub struct Dataplane {
     pub(crate) program: Xdp,
     pub(crate) maps: Maps,
     pub(crate) generation: Generation,
+    /// The maps in use, while larger ones with the same in them stand ready.
+    pub(crate) smaller: Option<Maps>,
     stages: Vec<ProgramFigures>,
 }
 
 impl Dataplane {
     /// Loads the program for `spec`.
     ///
-    /// Maps that are pinned already are adopted with everything in them, if they are large enough and hash by the same key;
-    /// otherwise fresh ones stand ready beside them until [`attach`](Self::attach).
+    /// Maps that are pinned already are adopted with everything in them, if they hash by the same key. If they are too small,
+    /// larger ones with the same in them stand ready beside them until [`attach`](Self::attach), else fresh ones.
     pub fn open(pins: &Pins, spec: &Spec) -> Result<Self, Error> {
         pins.make()?;
+        maps::finish_promotion(pins)?;
         let found = maps::described(&pins.maps(Generation::Current), &pins.program())?;
-        match found.filter(|(capacity, key)| capacity.holds(spec.capacity) && *key == spec.hash_key) {
-            Some((capacity, _)) => Self::load(pins, Spec { capacity, ..*spec }, Generation::Current),
+        match found.filter(|(_, key)| *key == spec.hash_key) {
+            Some((capacity, _)) if capacity.holds(spec.capacity) => {
+                Self::load(pins, Spec { capacity, ..*spec }, Generation::Current)
+            }
+            Some((capacity, _)) => Self::open_grown(pins, spec, capacity),
             None => Self::open_fresh(pins, spec),
         }
+    }
+
+    /// Loads the program for `spec` over larger maps, which go on from those in use.
+    fn open_grown(pins: &Pins, spec: &Spec, from: Capacity) -> Result<Self, Error> {
+        let to = spec.capacity.or_larger(from);
+        let (current, next) = (pins.maps(Generation::Current), pins.maps(Generation::Next));
+        pins.make_next_maps()?;
+        grow::share(&current, &next, from, to)?;
+        let mut grown = Self::load(pins, Spec { capacity: to, ..*spec }, Generation::Next)?;
+        let smaller = Maps::open(&current, from)?;
+        grown.maps.fill_from(&smaller, spec.hash_key)?;
+        grown.smaller = Some(smaller);
+        Ok(grown)
     }
 
     /// Loads the program for `spec` over fresh maps, whatever is pinned. Counters start at 0 again.
@@ -58,7 +77,7 @@ impl Dataplane {
         let maps = Maps::open(&directory, spec.capacity)?;
         // The object that was loaded is many times the size of what is needed of it from now on.
         let program = Xdp::from_pin(pins.next_program(), XdpAttachType::Interface)?;
-        Ok(Self { pins: pins.clone(), spec, program, maps, generation, stages })
+        Ok(Self { pins: pins.clone(), spec, program, maps, generation, smaller: None, stages })
     }
 
     /// What the program was made for; the capacity is that of the maps, which may be more than was asked for.

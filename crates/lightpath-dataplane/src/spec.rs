@@ -64,8 +64,9 @@ pub const MAX_SOURCES: u32 = 1024;
 impl Capacity {
     /// Enough for so many services, backends, slots and directory entries, with room to change in.
     ///
-    /// There is room for no sessions. A table that changes its size needs the old and the new one at a time, and a backend that returns gets a new number, so
-    /// everything is about twice what is used. A directory more than half full may refuse an entry.
+    /// There is room for no sessions. A table that changes its size needs the old and the new one at a time, and a backend that
+    /// returns gets a new number, so everything is about twice what is used. A directory more than half full may refuse an
+    /// entry.
     #[must_use]
     pub fn for_use(services: u32, backends: u32, slots: u32, largest_table: u32, entries: u32) -> Self {
         Self {
@@ -75,6 +76,18 @@ impl Capacity {
             backends: (backends + 1).saturating_mul(2).next_power_of_two().clamp(256, 1 << 16),
             slots: slots.saturating_add(largest_table).next_multiple_of(2).max(2),
             directory: entries.saturating_mul(3).next_power_of_two().max(256),
+        }
+    }
+
+    /// For each map, the larger of two sizes.
+    pub(crate) fn or_larger(self, other: Self) -> Self {
+        Self {
+            services: self.services.max(other.services),
+            backends: self.backends.max(other.backends),
+            slots: self.slots.max(other.slots),
+            directory: self.directory.max(other.directory),
+            sources: self.sources.max(other.sources),
+            sessions: self.sessions.max(other.sessions),
         }
     }
 

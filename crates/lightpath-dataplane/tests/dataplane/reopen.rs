@@ -61,30 +61,76 @@ fn maps_that_are_larger_than_asked_for_are_adopted() {
     });
 }
 
+/// Each map larger by itself, then all of them.
+const GROWTHS: [fn(Capacity) -> Capacity; 6] = [
+    |from| Capacity { slots: from.slots * 2, ..from },
+    |from| Capacity { directory: from.directory * 2, ..from },
+    |from| Capacity { backends: from.backends * 2, ..from },
+    |from| Capacity { services: from.services * 2, ..from },
+    |from| Capacity { sources: from.sources * 2, ..from },
+    |from| Capacity {
+        slots: from.slots * 2,
+        directory: from.directory * 2,
+        backends: from.backends * 2,
+        services: from.services * 2,
+        sources: from.sources * 2,
+        sessions: from.sessions * 2,
+    },
+];
+
 #[test]
-fn larger_maps_and_another_key_start_afresh_beside_those_in_use() {
+fn larger_maps_hold_all_that_was_in_the_smaller_ones() {
     in_lab(|lab| {
-        let contents = contents(&lab.node);
-        let large = Capacity { slots: 8192, ..spec(&contents).capacity };
-        let grown = Spec { capacity: large, ..spec(&contents) };
-        let rekeyed = Spec { hash_key: lightpath_core::HashKey::from_seed("another"), ..grown };
+        let mut contents = contents(&lab.node);
         let mut running = lab.open(&contents);
         running.attach(&front(), XdpMode::Native).unwrap();
-        for next in [grown, rekeyed] {
+        // Slots begin to move, so that a flow is remembered.
+        let service = contents.image.backends[&WEB].service;
+        contents.image.slots.get_mut(&service).unwrap().fill(0);
+        running.apply(&contents.image).unwrap();
+        send(lab, &running);
+        assert_eq!(running.settle().unwrap().flows_of.get(&WEB), Some(&1));
+
+        for (round, grown) in (2..).zip(GROWTHS) {
+            let capacity = grown(running.spec().capacity);
+            let next = Spec { capacity, ..*running.spec() };
+            let before = running.settle().unwrap();
+            let mut larger = Dataplane::open(&lab.pins, &next).unwrap();
+            assert_eq!(larger.spec().capacity, capacity);
+            assert_eq!(larger.apply(&contents.image).unwrap(), Changes::default(), "{capacity:?}");
+            // Until it is attached the maps in use are the old ones, and what is counted there counts.
             send(lab, &running);
-            let mut fresh = Dataplane::open(&lab.pins, &next).unwrap();
-            let written = fresh.apply(&contents.image).unwrap();
-            assert_eq!(written.entries, contents.image.entries.len());
-            assert_eq!(packets(&fresh), 0);
-            // Until it is attached the maps in use are the old ones.
-            send(lab, &running);
-            assert_eq!(packets(&running), 2);
-            fresh.attach(&front(), XdpMode::Native).unwrap();
-            drop(fresh);
+            larger.attach(&front(), XdpMode::Native).unwrap();
+            assert_eq!(packets(&larger), round);
+            assert_eq!(larger.settle().unwrap(), before, "{capacity:?}");
+            drop(larger);
             running = Dataplane::open(&lab.pins, &next).unwrap();
-            assert_eq!(*running.spec(), next);
-            assert_eq!(running.apply(&contents.image).unwrap(), Changes::default());
+            assert_eq!((*running.spec(), packets(&running)), (next, round));
             running.attach(&front(), XdpMode::Native).unwrap();
         }
+    });
+}
+
+#[test]
+fn another_key_starts_afresh_beside_the_maps_in_use() {
+    in_lab(|lab| {
+        let contents = contents(&lab.node);
+        let rekeyed = Spec { hash_key: lightpath_core::HashKey::from_seed("another"), ..spec(&contents) };
+        let mut running = lab.open(&contents);
+        running.attach(&front(), XdpMode::Native).unwrap();
+        send(lab, &running);
+        let mut fresh = Dataplane::open(&lab.pins, &rekeyed).unwrap();
+        let written = fresh.apply(&contents.image).unwrap();
+        assert_eq!(written.entries, contents.image.entries.len());
+        assert_eq!(packets(&fresh), 0);
+        // Until it is attached the maps in use are the old ones.
+        send(lab, &running);
+        assert_eq!(packets(&running), 2);
+        fresh.attach(&front(), XdpMode::Native).unwrap();
+        drop(fresh);
+        running = Dataplane::open(&lab.pins, &rekeyed).unwrap();
+        assert_eq!(*running.spec(), rekeyed);
+        assert_eq!(running.apply(&contents.image).unwrap(), Changes::default());
+        running.attach(&front(), XdpMode::Native).unwrap();
     });
 }

@@ -1,7 +1,6 @@
 //! Another configuration becomes what runs, or nothing changes.
 
 use anyhow::{Context, Result, bail};
-use lightpath_abi::Features;
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::reconcile::{self, Reconciler, Surroundings};
@@ -52,13 +51,14 @@ impl Daemon {
     /// Brings tables, program and interfaces in line with a configuration.
     fn apply(&mut self, next: &mut Reconciler) -> Result<()> {
         let node = next.config().node.clone();
-        let mut wanted = spec(next.config())?;
+        let wanted = spec(next.config())?;
         let running = *self.kernel.0.spec();
-        if !running.capacity.holds(wanted.capacity) || running.hash_key != wanted.hash_key {
+        if running.hash_key != wanted.hash_key {
             return self.start_afresh(next, &wanted);
         }
-        if !running.can_all_of(&wanted) {
-            // A program that can do what either configuration needs takes over before the tables ask for it.
+        if !running.capacity.holds(wanted.capacity) || !running.can_all_of(&wanted) {
+            // A program that can do what either configuration needs takes over before the tables ask for it, and over larger
+            // maps if they need to be.
             let mut kernel = Kernel(Dataplane::open(&self.instance.pins, &wanted.joined(&running))?);
             self.interfaces = Interfaces::attach(&self.interfaces.present(), node.xdp_mode, &mut kernel.0)?;
             self.kernel = kernel;

@@ -33,11 +33,13 @@ impl Features {
     pub const CROSS_FAMILY: Self = Self(1 << 10);
     /// Some QUIC service finds backends by connection ID.
     pub const QUIC: Self = Self(1 << 11);
+    /// Replies may be routed to VLAN interfaces.
+    pub const VLAN_ROUTES: Self = Self(1 << 12);
 
     /// Everything the packet path can do.
-    pub const ALL: Self = Self((1 << 12) - 1);
+    pub const ALL: Self = Self((1 << 13) - 1);
 
-    const NAMES: [(Self, &'static str); 12] = [
+    const NAMES: [(Self, &'static str); 13] = [
         (Self::IPV4, "ipv4"),
         (Self::IPV6, "ipv6"),
         (Self::VLAN, "vlan"),
@@ -50,6 +52,7 @@ impl Features {
         (Self::FULLNAT, "fullnat"),
         (Self::CROSS_FAMILY, "cross-family"),
         (Self::QUIC, "quic"),
+        (Self::VLAN_ROUTES, "vlan-routes"),
     ];
 
     /// Whether all of `other` is on.

@@ -15,6 +15,7 @@ mod flow;
 mod prefix;
 mod session;
 mod slot;
+mod vlan;
 mod word;
 
 pub use address::Address;
@@ -26,6 +27,7 @@ pub use flow::{FLOW_WAYS, FRAGMENT_TIMEOUT, Flow, FlowTable, IDLE_TIMEOUT, UDP_L
 pub use prefix::Prefix;
 pub use session::{Claim, Pointer, SESSION_WAYS, SESSION_WORDS, Session, SessionSet, SessionTuple, Side};
 pub use slot::{Slot, SlotPair};
+pub use vlan::VlanInterface;
 pub use word::Word;
 
 /// Version of everything in this crate. Pinned maps of another version are not touched.

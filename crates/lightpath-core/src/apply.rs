@@ -50,7 +50,7 @@ pub(crate) fn leave<P: Packet>(
     features: Features,
 ) -> Result<(), OutOfBounds> {
     match &forwarding.egress {
-        Egress::Kernel => network(frame, new, frame.ttl, packet),
+        Egress::Routed(NextHop { interface: 0, .. }) => network(frame, new, frame.ttl, packet),
         Egress::Routed(hop) => {
             network(frame, new, frame.ttl.wrapping_sub(1), packet)?;
             link(frame, hop, packet, features)

@@ -1,6 +1,6 @@
 //! From a [`Frame`] to a [`Verdict`]: whose packet is it, which backend takes it, and how does it get there.
 
-use lightpath_abi::{Address, Backend, Entry, Features, Forward, NextHop, Role, Tag};
+use lightpath_abi::{Address, Backend, Entry, Features, Forward, NextHop, Role, Tag, VlanInterface};
 
 use crate::directory::{find, may_be_vip, may_reply, search};
 use crate::tunnel::outer;
@@ -33,7 +33,7 @@ pub fn decide<'a, P: Packet, T: Tables, R: Routes>(
             && let Some(reply) = search(tables, Role::Reply, frame.source, frame.protocol, frame.source_port)
             && !direct::is_answered(frame, tables)
         {
-            return to_client(frame, reply, routes);
+            return to_client(frame, reply, tables, routes);
         }
         if frame.part != Part::Quoted && may_reply(tables, frame.destination) {
             tables.notice(&Passing::new(frame, tables));
@@ -173,7 +173,12 @@ fn refuse(frame: &Frame, service: &Entry) -> Verdict<'static> {
 
 /// A backend's reply gets the VIP as its source again and goes where this node routes it.
 #[inline(always)]
-fn to_client<'a, R: Routes>(frame: &Frame, reply: &'a Entry, routes: &R) -> Verdict<'a> {
+fn to_client<'a, T: Tables, R: Routes>(
+    frame: &Frame,
+    reply: &'a Entry,
+    tables: &T,
+    routes: &R,
+) -> Verdict<'a> {
     let drop = |reason| Verdict::Drop(Drop { reason, service: reply.service });
     let query = RouteQuery {
         v4: frame.v4,
@@ -183,8 +188,8 @@ fn to_client<'a, R: Routes>(frame: &Frame, reply: &'a Entry, routes: &R) -> Verd
         tos: frame.tos,
     };
     let egress = match routes.route(&query) {
-        Route::Via(hop) => Egress::Routed(hop),
-        Route::Unresolved => Egress::Kernel,
+        Route::Via(hop) => Egress::Routed(routed(hop, tables)),
+        Route::Unresolved => Egress::Routed(NextHop::default()),
         // Such as a connection of this node's own to the backend: the kernel knows what to do.
         Route::NotForwarded => return Verdict::Pass,
         // The kernel tells the backend, which knows nothing of the VIP; a fragment it would make is none of the client's.
@@ -202,4 +207,15 @@ fn to_client<'a, R: Routes>(frame: &Frame, reply: &'a Entry, routes: &R) -> Verd
         rewrite: Rewrite::Source(reply),
         egress,
     })
+}
+
+/// A route may lead to a VLAN interface, where XDP cannot send: the interface below it can, with a tag.
+#[inline(always)]
+pub(crate) fn routed<T: Tables>(hop: NextHop, tables: &T) -> NextHop {
+    if !tables.parameters().features.has(Features::VLAN_ROUTES) {
+        return hop;
+    }
+    let VlanInterface { parent, vlan, .. } = tables.vlan_interface(hop.interface);
+    let by_itself = parent == 0 && vlan == 0;
+    NextHop { interface: if by_itself { hop.interface } else { parent }, vlan, ..hop }
 }

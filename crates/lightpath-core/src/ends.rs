@@ -120,6 +120,6 @@ pub(crate) fn toward_client<'a>(session: &'a Session, hop: &NextHop) -> Forwardi
         backend: session.number(),
         service: session.service(),
         rewrite: Rewrite::ToClient(session),
-        egress: if hop.interface == 0 { Egress::Kernel } else { Egress::Routed(*hop) },
+        egress: Egress::Routed(*hop),
     }
 }

@@ -6,6 +6,7 @@
 
 use lightpath_abi::{Entry, NextHop, Role, Session};
 
+use crate::decide::routed;
 use crate::directory::search;
 use crate::ends::Ends;
 use crate::wire::{TCP, UDP, ipv4, ipv6, tcp};
@@ -101,7 +102,7 @@ fn to_client<'a, P: Packet, T: Tables + Counters, R: Routes, F: Fn(Verdict<'a>) 
         tos: frame.tos,
     };
     let hop = match routes.route(&query) {
-        Route::Via(hop) => hop,
+        Route::Via(hop) => routed(hop, tables),
         // The kernel finds it.
         Route::Unresolved => NextHop::default(),
         // The kernel would take the packet for one of its own.

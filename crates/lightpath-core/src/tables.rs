@@ -1,6 +1,6 @@
 use lightpath_abi::{
     Address, Backend, BackendNumber, Entry, Features, Flow, FlowTable, NextHop, Pointer, Session, SessionSet,
-    Slot, Source, Word,
+    Slot, Source, VlanInterface, Word,
 };
 
 use crate::directory::RangeQuery;
@@ -25,6 +25,9 @@ pub trait Tables {
 
     /// A prefix of this node's own addresses, by its index in the array of all.
     fn source(&self, index: u32) -> Option<&Source>;
+
+    /// What the interface with this index is; one beyond the table is the kernel's.
+    fn vlan_interface(&self, index: u32) -> VlanInterface;
 
     /// Seconds of the monotonic clock.
     fn now(&self) -> u32;
@@ -142,7 +145,7 @@ pub struct RouteQuery {
 /// Where this node would forward a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// To this neighbour.
+    /// To this neighbour, by an interface that may be a VLAN's.
     Via(NextHop),
     /// There is a route, but its neighbour's MAC address is not known yet.
     Unresolved,

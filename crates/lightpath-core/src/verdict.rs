@@ -192,10 +192,11 @@ pub enum Egress<'a> {
     /// To a backend's neighbour.
     Backend(&'a NextHop),
     /// To the neighbour that this node's routing leads to.
+    ///
+    /// Interface 0 is the kernel's own forwarding, which resolves a neighbour that it does not know yet, and sends where XDP cannot.
+    /// The kernel counts down the TTL, so it is left as it is. This is no variant of its own, because one without a next hop would
+    /// leave undefined what the compiler carries along in its place.
     Routed(NextHop),
-    /// Through the kernel's own forwarding, which resolves a neighbour it does not know yet. The kernel counts down the
-    /// TTL, so it is left as it is.
-    Kernel,
 }
 
 impl Egress<'_> {
@@ -205,8 +206,8 @@ impl Egress<'_> {
     pub const fn hop(&self) -> Option<&NextHop> {
         match self {
             Self::Backend(hop) => Some(hop),
+            Self::Routed(hop) if hop.interface == 0 => None,
             Self::Routed(hop) => Some(hop),
-            Self::Kernel => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use lightpath_abi::{
     Address, Backend, BackendNumber, Entry, FILTER_WORDS, Features, Flow, FlowTable, Pointer, Role,
-    ServiceIndex, Session, SessionSet, Slot, Source, Tag, Word,
+    ServiceIndex, Session, SessionSet, Slot, Source, Tag, VlanInterface, Word,
 };
 use lightpath_core::directory::{
     Full, Lines, RangeQuery, filter_place, find, insert, may_be_vip, may_reply, remove, search, search_ranges,
@@ -138,6 +138,10 @@ impl Tables for Watched {
 
     fn source(&self, _: u32) -> Option<&Source> {
         None
+    }
+
+    fn vlan_interface(&self, _: u32) -> VlanInterface {
+        VlanInterface::default()
     }
 
     fn now(&self) -> u32 {

@@ -119,6 +119,7 @@ fn noise(node: &Node, rng: &mut Rng) -> HostTables {
         backends,
         direct: true,
         sources: (0..64).map(|_| any(rng)).collect(),
+        vlans: (0..8).map(|index| (index, any(rng))).collect(),
         flows,
         sessions: (0..sessions).map(|_| Session::from_words(any(rng))).collect(),
         session_sets: (0..SessionSet::count(sessions))

@@ -116,9 +116,9 @@ proptest! {
         [source, destination, new_source, new_destination] in endpoints(), decoration in decoration(),
     ) {
         let packet = decoration.packet(&source, &destination).build();
-        let actual = rewritten(&packet, Rewrite::Destination(&backend(&new_destination)), Egress::Kernel);
+        let actual = rewritten(&packet, Rewrite::Destination(&backend(&new_destination)), Egress::Routed(NextHop::default()));
         assert_packets_equal("destination", &decoration.packet(&source, &new_destination).build(), &actual);
-        let actual = rewritten(&packet, Rewrite::Source(&reply(&new_source)), Egress::Kernel);
+        let actual = rewritten(&packet, Rewrite::Source(&reply(&new_source)), Egress::Routed(NextHop::default()));
         assert_packets_equal("source", &decoration.packet(&new_source, &destination).build(), &actual);
     }
 
@@ -143,7 +143,7 @@ proptest! {
         [source, destination, other, _] in endpoints(), decoration in decoration(),
     ) {
         let packet = Decoration { over_tcp: false, ..decoration }.packet(&source, &destination).build();
-        let sent = rewritten(&packet, Rewrite::Destination(&backend(&other)), Egress::Kernel);
+        let sent = rewritten(&packet, Rewrite::Destination(&backend(&other)), Egress::Routed(NextHop::default()));
         prop_assert_eq!(frame(&packet).protocol, UDP);
         prop_assert_eq!(frame(&packet).transport_checksum == 0, frame(&sent).transport_checksum == 0);
     }
@@ -158,7 +158,7 @@ proptest! {
         let wrong = frame(&packet).transport_checksum ^ error;
         packet[at..at + 2].copy_from_slice(&wrong.to_be_bytes());
         prop_assume!(checksums_are_right(&packet).is_err());
-        let sent = rewritten(&packet, Rewrite::Destination(&backend(&other)), Egress::Kernel);
+        let sent = rewritten(&packet, Rewrite::Destination(&backend(&other)), Egress::Routed(NextHop::default()));
         prop_assert!(checksums_are_right(&sent).is_err());
     }
 }

@@ -28,6 +28,7 @@ impl Maps {
             slots: (0..self.capacity.slots).map(|index| read_slot(&slots, index)).collect(),
             backends: self.backends().collect(),
             sources: self.stored_sources(),
+            vlans: self.stored_vlans(),
             flows: [
                 flows(FlowTable::Established)?,
                 flows(FlowTable::HalfOpen)?,

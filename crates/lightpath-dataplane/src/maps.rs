@@ -8,6 +8,7 @@ use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::ProgramInfo;
 use lightpath_abi::{
     Backend, Entry, FILTER_WORDS, Flow, FlowTable, SCHEMA, Session, SessionSet, SlotPair, Source,
+    VlanInterface,
 };
 use lightpath_core::HashKey;
 use lightpath_core::host::Moves;
@@ -17,7 +18,7 @@ use crate::pins::{Generation, Pins};
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
-pub(crate) const PINNED: [&str; 16] = [
+pub(crate) const PINNED: [&str; 17] = [
     "FILTER",
     "DIRECTORY",
     SLOTS,
@@ -29,6 +30,7 @@ pub(crate) const PINNED: [&str; 16] = [
     SOURCES,
     SESSIONS,
     SESSION_INDEX,
+    VLANS,
     "BACKENDS",
     "BACKEND_COUNTERS",
     "SERVICE_COUNTERS",
@@ -48,6 +50,7 @@ const HAS_DIRECT: &str = "HAS_DIRECT";
 const SOURCES: &str = "SOURCES";
 const SESSIONS: &str = "SESSIONS";
 const SESSION_INDEX: &str = "SESSION_INDEX";
+const VLANS: &str = "VLANS";
 
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
@@ -70,6 +73,7 @@ pub(crate) struct Maps {
     pub(crate) sources: Memory,
     sessions: MapData,
     session_index: MapData,
+    pub(crate) vlans: Memory,
     /// When slots began to move, as far as this process has seen it.
     pub(crate) moves: Moves,
     pub(crate) backends: Memory,
@@ -102,6 +106,7 @@ impl Maps {
             sources: memory(SOURCES, capacity.sources, size_of::<Source>())?,
             sessions: pinned(directory, SESSIONS)?,
             session_index: pinned(directory, SESSION_INDEX)?,
+            vlans: memory(VLANS, VlanInterface::PLACES, size_of::<VlanInterface>())?,
             moves: Moves::default(),
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
             backend_counters: per_cpu(directory, "BACKEND_COUNTERS")?,

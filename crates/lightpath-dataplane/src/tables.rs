@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use lightpath_abi::{
     Address, Backend, BackendNumber, Entry, FILTER_WORDS, Role, ServiceIndex, Slot, Slots, Source, Tag,
+    VlanInterface,
 };
 use lightpath_core::HashKey;
 use lightpath_core::directory::{self, Lines};
@@ -30,6 +31,7 @@ impl Maps {
         let mut changes = Changes::default();
         let mut ended = self.ended(tables);
         self.store_sources(&tables.sources)?;
+        self.store_vlans(&tables.vlans);
         for (number, backend) in &tables.backends {
             changes.backends += usize::from(self.store_backend(*number, backend)?);
         }
@@ -72,6 +74,21 @@ impl Maps {
             }
         }
         Ok(())
+    }
+
+    /// A VLAN interface is one word, which changes at once. One that is gone is forgotten, before its index is given to another.
+    fn store_vlans(&self, vlans: &BTreeMap<u32, VlanInterface>) {
+        for index in 0..VlanInterface::PLACES {
+            let [word]: [u64; 1] = transmute!(vlans.get(&index).copied().unwrap_or_default());
+            self.vlans.write(index as usize, word);
+        }
+    }
+
+    /// The VLAN interfaces.
+    pub(crate) fn stored_vlans(&self) -> BTreeMap<u32, VlanInterface> {
+        let read = |index| (index, transmute!(self.vlans.read::<1>(index as usize)));
+        let places = (0..VlanInterface::PLACES).map(read);
+        places.filter(|(_, vlan)| *vlan != VlanInterface::default()).collect()
     }
 
     /// This node's own addresses, as far as there are any.
@@ -137,6 +154,7 @@ impl Maps {
             entries: DirectoryLines(&self.directory).entries().map(|(_, entry)| entry).collect(),
             backends: self.backends().collect(),
             sources: self.stored_sources(),
+            vlans: self.stored_vlans(),
             slots: BTreeMap::new(),
         }
     }

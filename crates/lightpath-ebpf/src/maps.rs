@@ -14,7 +14,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray};
 use lightpath_abi::{
     Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, SESSION_WAYS, SESSION_WORDS,
-    ServiceCounters, SlotPair, Source,
+    ServiceCounters, SlotPair, Source, VlanInterface,
 };
 use lightpath_core::{Budget, Reason, ReplyKind, Stage};
 
@@ -95,6 +95,10 @@ pub static SESSION_INDEX: Array<[u64; SESSION_WAYS]> = Array::with_max_entries(1
 /// The answer that this CPU is about to give, for the stage that gives it.
 #[map]
 pub static ANSWER: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// VLAN interfaces by index; the places of other interfaces are empty.
+#[map]
+pub static VLANS: Array<VlanInterface> = Array::with_max_entries(VlanInterface::PLACES, MAPPABLE);
 
 /// What the fast path goes on to, by the number of the stage.
 #[map]

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
 use lightpath_abi::{
     Backend, BackendNumber, Entry, Features, Flow, FlowTable, Pointer, ServiceIndex, Session, SessionSet,
-    Slot, Source, Word,
+    Slot, Source, VlanInterface, Word,
 };
 use lightpath_core::directory::RangeQuery;
 use lightpath_core::{
@@ -55,6 +55,11 @@ impl Tables for MapTables {
     #[inline(always)]
     fn source(&self, index: u32) -> Option<&Source> {
         maps::SOURCES.get(index)
+    }
+
+    #[inline(always)]
+    fn vlan_interface(&self, index: u32) -> VlanInterface {
+        maps::VLANS.get(index).copied().unwrap_or(VlanInterface::KERNELS)
     }
 
     #[inline(always)]

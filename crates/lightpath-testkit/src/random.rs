@@ -13,11 +13,21 @@ use crate::packet::{ACK, FIN, PacketBuilder, RST, SYN, icmp, icmp_echo, tcp, udp
 #[derive(Clone, Debug)]
 pub struct Packets(Rng);
 
-const CLIENTS4: [&str; 6] =
-    ["198.51.100.10", "198.51.100.99", "198.19.0.7", "192.0.2.7", "198.18.0.1", "198.51.100.1"];
-const CLIENTS6: [&str; 6] = [
+const CLIENTS4: [&str; 8] = [
+    "198.51.100.10",
+    "198.51.100.99",
+    "198.18.1.10",
+    "198.18.2.10",
+    "198.19.0.7",
+    "192.0.2.7",
+    "198.18.0.1",
+    "198.51.100.1",
+];
+const CLIENTS6: [&str; 8] = [
     "2001:db8:1::10",
     "2001:db8:1::99",
+    "2001:db8:2::10",
+    "2001:db8:3::10",
     "2001:db8:beef::7",
     "2001:db8:dead::7",
     "2001:db8:ffff::1",

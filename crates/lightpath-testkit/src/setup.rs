@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use lightpath_abi::{
     Address, Backend, BackendNumber, Entry, Features, Forward, NextHop, Role, ServiceIndex, Source, Tag,
+    VlanInterface,
 };
 use lightpath_core::host::{HostTables, Image};
 use lightpath_core::wire::{TCP, UDP};
@@ -39,6 +40,7 @@ const DIRECTORY_LINES: u32 = 1024;
 #[derive(Clone, Debug)]
 pub struct Setup {
     services: Vec<Service>,
+    vlans: BTreeMap<u32, VlanInterface>,
     seed: String,
     features: Features,
     sessions: u32,
@@ -280,6 +282,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             services: Vec::new(),
+            vlans: BTreeMap::new(),
             seed: "testkit".into(),
             features: Features::VLAN,
             sessions: SESSIONS,
@@ -330,12 +333,22 @@ impl Setup {
         self
     }
 
+    /// Routes may lead to these interfaces.
+    #[must_use]
+    pub fn vlans(mut self, vlans: BTreeMap<u32, VlanInterface>) -> Self {
+        self.vlans = vlans;
+        self
+    }
+
     /// The tables.
     #[must_use]
     pub fn contents(&self) -> Contents {
         let mut features = self.features;
+        if !self.vlans.is_empty() {
+            features = features | Features::VLAN_ROUTES;
+        }
         let mut port_prefixes = 0;
-        let mut image = Image { sources: sources(), ..Image::default() };
+        let mut image = Image { sources: sources(), vlans: self.vlans.clone(), ..Image::default() };
         let mut next: BackendNumber = 1;
         for (index, service) in (1..).zip(&self.services) {
             features = features | service.features();

@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use lightpath_abi::{
     Backend, BackendCounters, BackendNumber, Entry, FILTER_WORDS, Flow, FlowTable, Pointer, Role,
-    ServiceIndex, Session, SessionSet, Slot, Slots, Source, Word,
+    ServiceIndex, Session, SessionSet, Slot, Slots, Source, VlanInterface, Word,
 };
 
 use crate::directory::{self, Full, Lines, RangeQuery, search_ranges};
@@ -34,6 +34,8 @@ pub struct Image {
     pub backends: BTreeMap<BackendNumber, Backend>,
     /// This node's own addresses that packets to backends may come from; backends name them by their place here.
     pub sources: Vec<Source>,
+    /// The VLAN interfaces of this node, by index.
+    pub vlans: BTreeMap<u32, VlanInterface>,
     /// The backend of each slot, for the services whose slots are to change.
     pub slots: BTreeMap<ServiceIndex, Vec<BackendNumber>>,
 }
@@ -58,6 +60,7 @@ pub struct HostTables {
     slots: Vec<Slot>,
     backends: BTreeMap<BackendNumber, Backend>,
     sources: Vec<Source>,
+    vlans: BTreeMap<u32, VlanInterface>,
     /// What this node's routing says, whatever is asked.
     pub route: Cell<Route>,
     /// What was sent of ICMP errors; the default allows for a second's.
@@ -87,6 +90,8 @@ pub struct Contents {
     pub backends: BTreeMap<BackendNumber, Backend>,
     /// This node's own addresses.
     pub sources: Vec<Source>,
+    /// VLAN interfaces by index.
+    pub vlans: BTreeMap<u32, VlanInterface>,
     /// The flow tables, in the order of `FlowTable::ALL`.
     pub flows: [Vec<Flow>; FlowTable::ALL.len()],
     /// Whether connections made straight to backends are remembered.
@@ -114,7 +119,7 @@ impl HostTables {
     /// Tables with these contents; each service's `slots` are placed here. The directory has as many lines as the
     /// parameters' mask says.
     pub fn new(parameters: Parameters, image: &Image) -> Result<Self, Full> {
-        let Image { entries, backends, sources, slots } = image;
+        let Image { entries, backends, sources, vlans, slots } = image;
         let sessions = parameters.session_mask + 1;
         let mut tables = Self {
             parameters,
@@ -123,6 +128,7 @@ impl HostTables {
             slots: Vec::new(),
             backends: backends.clone(),
             sources: sources.clone(),
+            vlans: vlans.clone(),
             route: Cell::new(Route::NotForwarded),
             errors: Cell::default(),
             now: 0,
@@ -166,6 +172,7 @@ impl HostTables {
             slots,
             backends,
             sources,
+            vlans,
             flows,
             direct,
             sessions,
@@ -178,6 +185,7 @@ impl HostTables {
             slots,
             backends,
             sources,
+            vlans,
             route: Cell::new(Route::Unresolved),
             errors: Cell::default(),
             now: 0,
@@ -290,6 +298,14 @@ impl Tables for HostTables {
 
     fn source(&self, index: u32) -> Option<&Source> {
         self.sources.get(index as usize)
+    }
+
+    fn vlan_interface(&self, index: u32) -> VlanInterface {
+        if index < VlanInterface::PLACES {
+            self.vlans.get(&index).copied().unwrap_or_default()
+        } else {
+            VlanInterface::KERNELS
+        }
     }
 
     fn now(&self) -> u32 {

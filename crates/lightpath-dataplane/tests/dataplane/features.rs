@@ -62,6 +62,7 @@ fn each_feature_that_is_off_makes_the_program_smaller() {
             Features::GUE,
             Features::QUIC,
             Features::FULLNAT,
+            Features::VLAN_ROUTES,
         ];
         for off in features {
             let less = figures(lab, Features(Features::ALL.0 & !off.0));

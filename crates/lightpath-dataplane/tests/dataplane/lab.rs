@@ -8,14 +8,15 @@ use lightpath_dataplane::{Capacity, Dataplane, PassProgram, Pins, Spec, attach_p
 use lightpath_lab::{Namespace, isolate, veth};
 use lightpath_testkit::Contents;
 use lightpath_testkit::node::{
-    BACK, BACK_MAC, BLACKHOLES, CLIENT_MAC, CLIENTS, FRONT, FRONT_MAC, NARROW, Node,
+    BACK, BACK_MAC, BLACKHOLES, CLIENT_MAC, CLIENTS, FAR, FAR_CLIENTS, FAR_MAC, FRONT, FRONT_MAC, NARROW,
+    Node, SIDE, SIDE_CLIENTS, SIDE_MAC,
 };
 
 /// Capacity for any of the tests' configurations.
 pub(crate) const CAPACITY: Capacity =
     Capacity { services: 64, backends: 256, slots: 4096, directory: 1024, sources: 16, sessions: 512 };
 
-/// A namespace with interfaces `front` and `back`, whose other ends are in a namespace of their own.
+/// A namespace with the node's interfaces, whose other ends are in a namespace of their own.
 pub(crate) struct Lab {
     pub(crate) namespace: Namespace,
     pub(crate) node: Node,
@@ -37,7 +38,13 @@ impl Lab {
     fn new() -> Self {
         let (namespace, neighbours) =
             (Namespace::new("node").unwrap(), Namespace::new("neighbours").unwrap());
-        for (link, mac, addresses) in [("front", FRONT_MAC, FRONT), ("back", BACK_MAC, BACK)] {
+        let links = [
+            ("front", FRONT_MAC, FRONT),
+            ("back", BACK_MAC, BACK),
+            ("side", SIDE_MAC, SIDE),
+            ("far", FAR_MAC, FAR),
+        ];
+        for (link, mac, addresses) in links {
             veth((&namespace, link), (&neighbours, link)).unwrap();
             namespace.set_mac(link, mac).unwrap();
             namespace.add_addresses(link, &addresses.map(|address| address.parse().unwrap())).unwrap();
@@ -46,13 +53,17 @@ impl Lab {
         let node = Node {
             front: namespace.ifindex("front").unwrap(),
             back: namespace.ifindex("back").unwrap(),
+            side: namespace.ifindex("side").unwrap(),
+            far: namespace.ifindex("far").unwrap(),
             forwarding: true,
         };
         let pins = Pins::new(Path::new(Pins::ROOT), "test");
         let lab = Self { namespace, node, pins, _neighbours: neighbours };
         let mac = CLIENT_MAC.map(|octet| format!("{octet:02x}")).join(":");
-        for client in CLIENTS {
-            lab.ip(&format!("neigh add {client} lladdr {mac} dev front nud permanent"));
+        for (link, clients) in [("front", CLIENTS), ("side", SIDE_CLIENTS), ("far", FAR_CLIENTS)] {
+            for client in clients {
+                lab.ip(&format!("neigh add {client} lladdr {mac} dev {link} nud permanent"));
+            }
         }
         for prefix in BLACKHOLES {
             lab.ip(&format!("route add blackhole {prefix}"));

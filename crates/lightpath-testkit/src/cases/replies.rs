@@ -4,7 +4,7 @@ use lightpath_core::Reason;
 
 use super::{CLIENT4, CLIENT6, Case};
 use crate::Action;
-use crate::node::{CLIENT_MAC, FRONT_MAC};
+use crate::node::{CLIENT_MAC, FRONT_MAC, SIDE_MAC, SIDE_VLAN};
 use crate::packet::{ACK, PacketBuilder, SYN, tcp, udp};
 
 /// The packet leaves for the client with one hop less to go.
@@ -50,6 +50,7 @@ pub(super) fn cases() -> Vec<Case> {
         tcp("[2001:db8:a::10]:80", CLIENT6).hop_by_hop(1),
     ));
     rows.extend(routes());
+    rows.extend(to_vlans());
     rows.extend(left_alone());
     rows
 }
@@ -81,6 +82,16 @@ fn routes() -> Vec<Case> {
             web6("[2001:db8:1::99]:4000"),
             restored6("[2001:db8:1::99]:4000"),
         ),
+        to_kernel(
+            "reply to where only the kernel can send",
+            web("198.18.2.10:4000"),
+            restored("198.18.2.10:4000"),
+        ),
+        to_kernel(
+            "reply to where only the kernel can send, IPv6",
+            web6("[2001:db8:3::10]:4000"),
+            restored6("[2001:db8:3::10]:4000"),
+        ),
         drop("reply to a blackhole", Reason::NoRoute, web("192.0.2.7:4000")),
         drop("reply to a blackhole, IPv6", Reason::NoRoute, web6("[2001:db8:dead::7]:4000")),
         Case::pass(
@@ -104,6 +115,35 @@ fn routes() -> Vec<Case> {
             .without_forwarding(),
         drop("reply on a node that does not forward, IPv6", Reason::ForwardingOff, web6(CLIENT6))
             .without_forwarding(),
+    ]
+}
+
+/// Clients on a VLAN interface of the node.
+fn to_vlans() -> Vec<Case> {
+    let tagged = |what: &str, received: &PacketBuilder, sent: PacketBuilder| {
+        let sent = sent.macs(CLIENT_MAC, SIDE_MAC).ttl(63).vlan(SIDE_VLAN);
+        Case::send(what, Action::Redirect, received, &sent).by_the_back()
+    };
+    let (client, client6) = ("198.18.1.10:4000", "[2001:db8:2::10]:4000");
+    let web = || (tcp("10.0.0.11:8080", client), tcp("203.0.113.10:80", client));
+    let web6 = || (tcp("[fd00::11]:8080", client6), tcp("[2001:db8:a::10]:80", client6));
+    let dns = || (udp("10.0.0.13:5353", client), udp("203.0.113.10:53", client));
+    vec![
+        tagged("reply to a VLAN, TCP over IPv4", &web().0, web().1),
+        tagged("reply to a VLAN, TCP over IPv6", &web6().0, web6().1),
+        tagged("reply to a VLAN, UDP over IPv4", &dns().0, dns().1),
+        tagged("reply to a VLAN: a tag becomes another", &web().0.vlan(9), web().1),
+        tagged("reply to a VLAN: two tags become one, IPv6", &web6().0.qinq(7, 8), web6().1),
+        tagged(
+            "reply to a VLAN: a full frame",
+            &web().0.payload(&[0x5a; 1400]),
+            web().1.payload(&[0x5a; 1400]),
+        ),
+        tagged(
+            "reply to a VLAN: a first fragment",
+            &dns().0.fragment_of(120, 0, true),
+            dns().1.fragment_of(120, 0, true),
+        ),
     ]
 }
 

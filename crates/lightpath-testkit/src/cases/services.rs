@@ -30,6 +30,7 @@ fn with_services(node: &Node, more: &[Service]) -> Contents {
     let vip = "203.0.113.10";
     let vip6 = "2001:db8:a::10";
     let setup = Setup::new()
+        .vlans(node.vlans())
         .with(service("web", vip, 80).backend("10.0.0.11:8080", back))
         .with(service("one-armed", vip, 81).backend("198.51.100.21:81", front))
         .with(service("dns", vip, 53).udp().backend("10.0.0.13:5353", back))

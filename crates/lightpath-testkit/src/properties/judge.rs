@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use lightpath_abi::{Address, BackendNumber, Entry, Features, Forward};
+use lightpath_abi::{Address, BackendNumber, Entry, Features, Forward, NextHop, VlanInterface};
 use lightpath_core::wire::icmp::Kind;
 use lightpath_core::wire::{TCP, UDP};
 use lightpath_core::{
@@ -207,8 +207,13 @@ impl Judge {
                 return Verdict::Drop(Drop { reason: Reason::TooBig, service: reply.service });
             }
             Route::Refused(reason) => return Verdict::Drop(Drop { reason, service: reply.service }),
-            Route::Via(hop) => Egress::Routed(hop),
-            Route::Unresolved => Egress::Kernel,
+            Route::Via(hop) => match self.contents.image.vlans.get(&hop.interface) {
+                None => Egress::Routed(hop),
+                Some(VlanInterface { parent, vlan, .. }) => {
+                    Egress::Routed(NextHop { interface: *parent, vlan: *vlan, ..hop })
+                }
+            },
+            Route::Unresolved => Egress::Routed(NextHop::default()),
         };
         if frame.ttl <= 1 {
             return Verdict::Drop(Drop { reason: Reason::TtlExpired, service: reply.service });

@@ -25,7 +25,7 @@ pub(super) fn assert_rewritten(
     };
     let v4 = outer.map_or(frame.v4, |outer| outer.backend.address.is_v4());
     let link = match forwarding.egress {
-        Egress::Kernel => received[..frame.network].to_vec(),
+        Egress::Routed(NextHop { interface: 0, .. }) => received[..frame.network].to_vec(),
         Egress::Backend(hop) => link_header(&received[..frame.network], hop, v4, features),
         Egress::Routed(hop) => link_header(&received[..frame.network], &hop, v4, features),
     };
@@ -61,9 +61,9 @@ fn rewritten(came: &Carried<'_>, forwarding: &Forwarding<'_>) -> Vec<u8> {
     let mut packet = came.packet.to_vec();
     let mut put = |at: usize, bytes: &[u8]| packet[at..at + bytes.len()].copy_from_slice(bytes);
     match forwarding.egress {
-        Egress::Backend(_) | Egress::Routed(_) => put(if frame.v4 { 8 } else { 7 }, &[frame.ttl - 1]),
         // The kernel counts down.
-        Egress::Kernel => {}
+        Egress::Routed(NextHop { interface: 0, .. }) => {}
+        Egress::Backend(_) | Egress::Routed(_) => put(if frame.v4 { 8 } else { 7 }, &[frame.ttl - 1]),
     }
     let (is_source, new, port) = match forwarding.rewrite {
         Rewrite::None | Rewrite::Encapsulate(_) | Rewrite::ToBackend(_) | Rewrite::ToClient(_) => {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use lightpath_abi::{
     Backend, BackendNumber, Entry, Flow, FlowTable, Pointer, ServiceIndex, Session, SessionSet, Slot, Source,
-    Word,
+    VlanInterface, Word,
 };
 use lightpath_core::directory::{RangeQuery, search_ranges};
 use lightpath_core::host::{Buffer, HostTables};
@@ -41,6 +41,10 @@ impl Tables for ReadOnly<'_> {
 
     fn source(&self, index: u32) -> Option<&Source> {
         self.0.source(index)
+    }
+
+    fn vlan_interface(&self, index: u32) -> VlanInterface {
+        self.0.vlan_interface(index)
     }
 
     fn now(&self) -> u32 {

@@ -144,12 +144,12 @@ pub(super) fn replied(kind: ReplyKind) -> String {
 
 /// Where a backend's reply goes.
 pub(super) fn reply(frame: &Frame, rewrite: &Rewrite<'_>, egress: &Egress<'_>) -> String {
-    match (egress, rewrite) {
-        (Egress::Backend(_) | Egress::Routed(_), _) => "a reply of a backend".to_owned(),
-        (Egress::Kernel, Rewrite::Source(reply)) => format!(
+    match (egress.hop(), rewrite) {
+        (Some(_), _) => "a reply of a backend".to_owned(),
+        (None, Rewrite::Source(reply)) => format!(
             "a reply of a backend, which goes where this node's routes lead: `ip route get {} from {}`",
             frame.destination, reply.vip
         ),
-        (Egress::Kernel, _) => "a reply of a backend, which goes where this node's routes lead".to_owned(),
+        (None, _) => "a reply of a backend, which goes where this node's routes lead".to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod difference;
+pub mod health;
 pub mod hops;
 pub mod host;
 pub mod maglev;

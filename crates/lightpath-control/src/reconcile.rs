@@ -1,5 +1,7 @@
-//! The one loop that changes the data plane: what is configured, and what is known of next hops, become the tables that
+//! The one loop that changes the data plane: what is configured, and what is known of next hops and health, become the tables that
 //! should be; the difference to those that are is applied. Doing it twice changes nothing.
+
+mod condition;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,6 +10,7 @@ use ipnet::IpNet;
 use lightpath_abi::{Address, Backend as BackendEntry, BackendNumber, NextHop, ServiceIndex};
 use lightpath_core::host::{Changes, Image};
 
+use crate::health::View;
 use crate::hops::{self, Hop, Reason};
 use crate::leaving::{self, Leaver};
 use crate::maglev::{self, Candidate};
@@ -15,6 +18,10 @@ use crate::model::{Announce, Backend, Config, Forward, Node, Service};
 use crate::numbering::{Exhausted, Numbering};
 use crate::plan;
 use crate::sources::{NO_SOURCE, Sources};
+
+pub use condition::{Condition, Outage};
+
+use condition::Judge;
 
 /// What is known of the way to each backend address. One that is missing has not been looked up yet.
 pub type Hops = BTreeMap<IpAddr, Hop>;
@@ -24,6 +31,8 @@ pub type Hops = BTreeMap<IpAddr, Hop>;
 pub struct Surroundings<'a> {
     /// The way to each backend.
     pub hops: &'a Hops,
+    /// What checks say of the backends.
+    pub health: &'a View,
     /// Addresses of this node, whoever put them there; those that are no VIP do not matter.
     pub addresses: &'a BTreeSet<IpAddr>,
     /// Whether the kernel may merge packets before the program sees them (GRO does, before generic XDP). Their length then says
@@ -69,17 +78,6 @@ pub struct BackendState {
     pub condition: Condition,
     /// Slots that name it.
     pub slots: u32,
-}
-
-/// Whether a backend takes new flows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// It does.
-    Up,
-    /// Its weight is 0.
-    Draining,
-    /// Packets cannot be sent to it; `None` while its way is first looked up.
-    Unresolved(Option<Reason>),
 }
 
 /// Keeps the data plane as a configuration wants it.
@@ -221,6 +219,7 @@ impl Reconciler {
             let mut numbers = Vec::new();
             let mut candidates = Vec::new();
             let mut backends = Vec::new();
+            let judge = Judge::new(service, surroundings.health);
             for backend in &service.backends {
                 let number = self.numbering.backend(index, backend)?;
                 let hop = surroundings.hops.get(&backend.address);
@@ -234,12 +233,13 @@ impl Reconciler {
                     translating.insert(source);
                 }
                 let way = way(hop, source);
-                let condition = condition(backend, &way);
-                if condition == Condition::Up {
-                    candidates.push(candidate(backend, number));
+                let condition = judge.condition(backend, way.as_ref().map(drop).map_err(Clone::clone));
+                if condition.takes_flows() {
+                    candidates.push(candidate(backend, number, condition.weight(backend)));
                 }
                 let entry = backend_entry(index, backend, way.ok(), surroundings.merged);
-                image.backends.insert(number, BackendEntry { source, ..entry });
+                let serving = if condition.keeps_flows(service) { entry.serving } else { 0 };
+                image.backends.insert(number, BackendEntry { source, serving, ..entry });
                 backends.push(BackendState { number, condition, slots: 0 });
                 numbers.push(number);
             }
@@ -303,16 +303,8 @@ fn way(hop: Option<&Hop>, source: u16) -> Result<&hops::NextHop, Option<Reason>>
     }
 }
 
-fn condition(backend: &Backend, way: &Result<&hops::NextHop, Option<Reason>>) -> Condition {
-    match way {
-        Err(reason) => Condition::Unresolved(reason.clone()),
-        Ok(_) if backend.weight == 0 => Condition::Draining,
-        Ok(_) => Condition::Up,
-    }
-}
-
-fn candidate(backend: &Backend, number: BackendNumber) -> Candidate {
-    Candidate { key: maglev::identity(backend.address, backend.port), weight: backend.weight, number }
+fn candidate(backend: &Backend, number: BackendNumber, weight: u16) -> Candidate {
+    Candidate { key: maglev::identity(backend.address, backend.port), weight, number }
 }
 
 fn backend_entry(
@@ -347,7 +339,7 @@ fn slots(service: &Service, candidates: &[Candidate], backends: &mut [BackendSta
     for number in &table {
         shares[usize::from(*number)] += 1;
     }
-    for backend in backends.iter_mut().filter(|backend| backend.condition == Condition::Up) {
+    for backend in backends.iter_mut().filter(|backend| backend.condition.takes_flows()) {
         backend.slots = shares[usize::from(backend.number)];
     }
     table

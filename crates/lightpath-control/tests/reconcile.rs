@@ -10,6 +10,7 @@ use lightpath_abi::{
     self as abi, Address, Backend, BackendNumber, Entry, Features, Forward as Mode, Role, Tag,
 };
 use lightpath_control::config::parse;
+use lightpath_control::health::View;
 use lightpath_control::hops::{Hop, NextHop, Reason};
 use lightpath_control::model::{Config, Forward};
 use lightpath_control::plan::Requirements;
@@ -89,7 +90,12 @@ impl Node {
     }
 
     fn reconcile(&mut self) -> &Image {
-        let surroundings = Surroundings { hops: &self.hops, addresses: &self.addresses, merged: false };
+        let surroundings = Surroundings {
+            hops: &self.hops,
+            health: &View::default(),
+            addresses: &self.addresses,
+            merged: false,
+        };
         self.reconciler.reconcile(surroundings, &mut self.dataplane).unwrap();
         &self.dataplane.0
     }

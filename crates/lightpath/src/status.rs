@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
@@ -106,11 +107,17 @@ pub(crate) struct BackendStatus {
     pub(crate) port: Option<u16>,
     /// Its weight.
     pub(crate) weight: u16,
-    /// `up`, `draining` or `unresolved`.
+    /// `up`, `draining`, `unresolved`, `down`, or `panic` when it is down and used all the same.
     pub(crate) state: String,
-    /// Why it is not up.
+    /// Why it is not up, or not with all of its weight.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) cause: Option<String>,
+    /// Since when it is down, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) since: Option<u64>,
+    /// How often its checks took it down since the daemon started, by cause: `refused`, `timed-out`, `status` and others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(crate) downs: BTreeMap<String, u64>,
     /// Its part of the service's slots, 0 to 1.
     pub(crate) share: f64,
     /// Flows that are remembered to stay with it, while slots move.
@@ -125,6 +132,26 @@ pub(crate) struct BackendStatus {
     pub(crate) reply_bytes: u64,
     /// Packets forwarded to it, per second, lately.
     pub(crate) packets_per_second: f64,
+}
+
+impl BackendStatus {
+    /// Its state, for how long it is down, and why.
+    fn standing(&self) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let time = self.since.map(|since| format!(" for {}", span(now.saturating_sub(since))));
+        let cause = self.cause.as_ref().map(|cause| format!(": {cause}"));
+        format!("{}{}{}", self.state, time.unwrap_or_default(), cause.unwrap_or_default())
+    }
+}
+
+/// Seconds, in the largest two units that say enough.
+fn span(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, hours, ..) => format!("{days} d {hours} h"),
+    }
 }
 
 /// The ports of a service.
@@ -201,10 +228,7 @@ impl fmt::Display for ServiceStatus {
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(["  backend", "port", "weight", "share", "packets", "bytes", "packets/s", "state"]);
         for backend in &self.backends {
-            let state = match &backend.cause {
-                Some(cause) => format!("{}: {cause}", backend.state),
-                None => backend.state.clone(),
-            };
+            let state = backend.standing();
             table.add_row([
                 format!("  {}", backend.address),
                 backend.port.map_or_else(|| "kept".to_owned(), |port| port.to_string()),

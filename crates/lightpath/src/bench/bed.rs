@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use lightpath_control::config;
+use lightpath_control::health::View;
 use lightpath_control::hops::{Hop, NextHop};
 use lightpath_control::reconcile::{Hops, Reconciler, Surroundings};
 use lightpath_core::wire::{TCP, UDP, ethernet};
@@ -94,7 +95,12 @@ impl Bed {
                 config.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address),
             );
             let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config)?)?);
-            let surroundings = Surroundings { hops: &hops, addresses: &BTreeSet::new(), merged: false };
+            let surroundings = Surroundings {
+                hops: &hops,
+                health: &View::default(),
+                addresses: &BTreeSet::new(),
+                merged: false,
+            };
             Reconciler::new(config, &kernel.0.tables()).reconcile(surroundings, &mut kernel)?;
             balancers.insert(configuration, kernel);
         }

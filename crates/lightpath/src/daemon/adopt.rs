@@ -1,13 +1,14 @@
 //! Another configuration becomes what runs, or nothing changes.
 
 use anyhow::{Context, Result, bail};
+use lightpath_control::health::Targets;
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::reconcile::{self, Reconciler, Surroundings};
 use lightpath_dataplane::{Dataplane, Error as DataplaneError, Spec, check_interfaces};
 use tracing::warn;
 
-use super::backends::{addresses_of, wait_for_hops};
+use super::backends::{FIRST_CHECKS, addresses_of, wait_for_hops};
 use super::interfaces::Interfaces;
 use super::{Daemon, Host, Kernel, spec};
 
@@ -15,22 +16,22 @@ impl Daemon {
     /// Makes a configuration the one that runs.
     pub(super) async fn adopt(&mut self, config: Config) -> Result<()> {
         check_interfaces(&self.instance.pins, &config.node.interfaces)?;
-        self.host.prepare(&config)?;
         let mut next = self.reconciler.clone();
         next.configure(config);
+        let checked = Targets::of(next.config())?;
+        self.host.prepare(next.config())?;
         let backends = addresses_of(next.config());
         self.targets.send_replace(backends.clone());
-        wait_for_hops(&mut self.hops, &backends).await;
-        self.addresses = addresses::all().await.context("cannot see the addresses of this host")?;
-        Host::check_ports(next.config(), &self.addresses)?;
-
-        let applied = self.apply(&mut next);
-        if let Err(error) = applied {
+        self.checks.watch(checked);
+        tokio::join!(wait_for_hops(&mut self.hops, &backends), self.checks.settle(FIRST_CHECKS));
+        if let Err(error) = self.enter(&mut next).await {
             // As it was before; what could not be written then was not.
             self.targets.send_replace(addresses_of(self.reconciler.config()));
-            let hops = self.hops.borrow().clone();
+            self.checks.watch(Targets::of(self.reconciler.config())?);
+            let (hops, health) = (self.hops.borrow().clone(), self.checks.view());
             let surroundings = Surroundings {
                 hops: &hops,
+                health: &health,
                 addresses: &self.addresses,
                 merged: self.interfaces.any_generic(),
             };
@@ -48,6 +49,13 @@ impl Daemon {
         Ok(())
     }
 
+    /// Applies a configuration whose backends are known as far as they can be.
+    async fn enter(&mut self, next: &mut Reconciler) -> Result<()> {
+        self.addresses = addresses::all().await.context("cannot see the addresses of this host")?;
+        Host::check_ports(next.config(), &self.addresses)?;
+        self.apply(next)
+    }
+
     /// Brings tables, program and interfaces in line with a configuration.
     fn apply(&mut self, next: &mut Reconciler) -> Result<()> {
         let node = next.config().node.clone();
@@ -63,9 +71,13 @@ impl Daemon {
             self.interfaces = Interfaces::attach(&self.interfaces.present(), node.xdp_mode, &mut kernel.0)?;
             self.kernel = kernel;
         }
-        let hops = self.hops.borrow_and_update().clone();
-        let surroundings =
-            Surroundings { hops: &hops, addresses: &self.addresses, merged: self.interfaces.any_generic() };
+        let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
+        let surroundings = Surroundings {
+            hops: &hops,
+            health: &health,
+            addresses: &self.addresses,
+            merged: self.interfaces.any_generic(),
+        };
         match next.reconcile(surroundings, &mut self.kernel) {
             Ok(_) => {}
             Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) => {
@@ -85,9 +97,13 @@ impl Daemon {
         let node = next.config().node.clone();
         let mut kernel = Kernel(Dataplane::open_fresh(&self.instance.pins, wanted)?);
         let mut afresh = Reconciler::new(next.wanted().clone(), &kernel.0.tables());
-        let hops = self.hops.borrow_and_update().clone();
-        let surroundings =
-            Surroundings { hops: &hops, addresses: &self.addresses, merged: self.interfaces.any_generic() };
+        let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
+        let surroundings = Surroundings {
+            hops: &hops,
+            health: &health,
+            addresses: &self.addresses,
+            merged: self.interfaces.any_generic(),
+        };
         afresh.reconcile(surroundings, &mut kernel).context("cannot fill the tables")?;
         self.interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         self.kernel = kernel;

@@ -14,6 +14,8 @@ use tracing::warn;
 
 /// How long the start waits for next hops. Backends that have not answered by then join later.
 const FIRST_HOPS: Duration = Duration::from_secs(2);
+/// How long the start, and a change, waits for the first checks of backends. Outcomes that come later are followed then.
+pub(super) const FIRST_CHECKS: Duration = Duration::from_secs(2);
 
 /// Every address that a next hop is needed to.
 pub(super) fn addresses_of(config: &Config) -> BTreeSet<IpAddr> {
@@ -29,10 +31,14 @@ pub(super) async fn wait_for_hops(hops: &mut watch::Receiver<Arc<Hops>>, address
     let _ = time::timeout(FIRST_HOPS, hops.wait_for(resolved)).await;
 }
 
-/// The condition of every backend, in the order of the configuration.
-pub(super) fn conditions(reconciler: &Reconciler) -> Vec<Condition> {
+/// Which backends take flows, and to which packets cannot be sent, in the order of the configuration.
+pub(super) fn conditions(reconciler: &Reconciler) -> Vec<(bool, Option<Condition>)> {
     let states = reconciler.states().iter().flat_map(|state| &state.backends);
-    states.map(|backend| backend.condition.clone()).collect()
+    let of = |condition: &Condition| {
+        let unresolved = matches!(condition, Condition::Unresolved(_)).then(|| condition.clone());
+        (condition.takes_flows(), unresolved)
+    };
+    states.map(|backend| of(&backend.condition)).collect()
 }
 
 /// Says which backends take no flows because packets cannot be sent to them, and which services have none left.
@@ -44,7 +50,7 @@ pub(super) fn log_unresolved(reconciler: &Reconciler) {
                 warn!(service = service.name, backend = %backend.address, cause, "the backend takes no flows");
             }
         }
-        if state.backends.iter().all(|backend| backend.condition != Condition::Up) {
+        if state.backends.iter().all(|backend| !backend.condition.takes_flows()) {
             let what = match service.when_empty {
                 WhenEmpty::Reject => "refused",
                 WhenEmpty::Drop => "dropped",

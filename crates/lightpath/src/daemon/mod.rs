@@ -23,12 +23,14 @@ use anyhow::{Context, Result};
 use hyper::StatusCode;
 use lightpath_abi::Features;
 use lightpath_control::config::Loaded;
+use lightpath_control::health::{Checks, Targets};
 use lightpath_control::hops::Watcher;
 use lightpath_control::host::{addresses, ports_for_snat};
 use lightpath_control::model::Config;
 use lightpath_control::overrides::{Merged, Overrides, Store};
 use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
+use lightpath_core::host::Changes;
 use lightpath_core::{HashKey, PortPool};
 use lightpath_dataplane::{
     Capacity, DEFAULT_SESSIONS, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces,
@@ -44,7 +46,7 @@ use crate::instance::Instance;
 use crate::problem::Problem;
 use crate::status::Status;
 use crate::take_off::take_off;
-use backends::{addresses_of, conditions, log_unresolved, wait_for_hops};
+use backends::{FIRST_CHECKS, addresses_of, conditions, log_unresolved, wait_for_hops};
 use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
@@ -76,6 +78,7 @@ pub(crate) struct Daemon {
     interfaces: Interfaces,
     host: Host,
     hops: watch::Receiver<Arc<Hops>>,
+    checks: Checks,
     /// Addresses of this host, as last seen.
     addresses: BTreeSet<IpAddr>,
     /// The backends whose next hops are followed.
@@ -141,11 +144,13 @@ impl Daemon {
                 error!(%error, "routes and neighbours are not followed any more; restart the daemon");
             }
         });
-        wait_for_hops(&mut hops, &backends).await;
+        let checked = Targets::of(reconciler.config())?;
+        let mut checks = Checks::start(checked).context("cannot check backends")?;
+        tokio::join!(wait_for_hops(&mut hops, &backends), checks.settle(FIRST_CHECKS));
 
-        let known = hops.borrow_and_update().clone();
+        let (known, health) = (hops.borrow_and_update().clone(), checks.view());
         let own = addresses::all().await.context("cannot see the addresses of this host")?;
-        let surroundings = Surroundings { hops: &known, addresses: &own, merged: false };
+        let surroundings = Surroundings { hops: &known, health: &health, addresses: &own, merged: false };
         let mut filled = reconciler.reconcile(surroundings, &mut kernel);
         if let Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) = filled {
             info!(
@@ -185,6 +190,7 @@ impl Daemon {
             interfaces,
             host,
             hops,
+            checks,
             addresses: own,
             targets,
             rates,
@@ -210,6 +216,7 @@ impl Daemon {
                 _ = interrupt.recv() => break,
                 _ = hang_up.recv() => self.reload_on_signal().await,
                 Ok(()) = self.hops.changed() => self.follow("next hops changed"),
+                () = self.checks.changed() => self.follow("health changed"),
                 Some(question) = asked.recv() => self.answer(question).await,
                 _ = tick.tick() => self.look_after().await,
                 _ = settle.tick() => self.settle(),
@@ -221,11 +228,17 @@ impl Daemon {
 
     /// Brings the tables up to date with what has changed around this node.
     fn follow(&mut self, what: &str) {
-        let hops = self.hops.borrow_and_update().clone();
+        let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
         let before = conditions(&self.reconciler);
-        let surroundings =
-            Surroundings { hops: &hops, addresses: &self.addresses, merged: self.interfaces.any_generic() };
+        let surroundings = Surroundings {
+            hops: &hops,
+            health: &health,
+            addresses: &self.addresses,
+            merged: self.interfaces.any_generic(),
+        };
         match self.reconciler.reconcile(surroundings, &mut self.kernel) {
+            // Another cause of what is down already, say.
+            Ok(changes) if changes == Changes::default() => {}
             Ok(changes) => {
                 info!(backends = changes.backends, slots = changes.slots, "{what}");
                 self.settle();
@@ -248,6 +261,10 @@ impl Daemon {
                 let released = self.reconciler.release(&motion.in_use);
                 self.motion = motion;
                 if released {
+                    match Targets::of(self.reconciler.config()) {
+                        Ok(checked) => self.checks.watch(checked),
+                        Err(error) => warn!("backends that have left are still checked: {error}"),
+                    }
                     self.follow("backends have left");
                 }
             }
@@ -279,7 +296,8 @@ impl Daemon {
 
     fn status(&self) -> Result<Status, Problem> {
         let Self { instance, reconciler, interfaces, rates, motion, .. } = self;
-        let status = report::status(instance, reconciler, interfaces, &self.kernel.0, rates, motion);
+        let health = self.checks.peek();
+        let status = report::status(instance, reconciler, &health, interfaces, &self.kernel.0, rates, motion);
         status.map(|status| Status { overrides: self.overrides.lines(), ..status }).map_err(|error| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the data plane cannot be read: {error}"))
         })

@@ -1,7 +1,9 @@
 //! What the daemon says of itself, put together from its configuration, its state and what was counted.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Instant, UNIX_EPOCH};
 
+use lightpath_control::health::{FULL, View};
 use lightpath_control::model::{Backend, Service};
 use lightpath_control::reconcile::{BackendState, Condition, Reconciler, ServiceState};
 use lightpath_core::{Reason, ReplyKind};
@@ -43,6 +45,7 @@ impl Rates {
 pub(super) fn status(
     instance: &Instance,
     reconciler: &Reconciler,
+    health: &View,
     interfaces: &Interfaces,
     dataplane: &Dataplane,
     rates: &Rates,
@@ -84,7 +87,9 @@ pub(super) fn status(
         replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
         overrides: Vec::new(),
         services: services
-            .map(|(service, state)| service_status(service, state, reconciler, &counters, rates, motion))
+            .map(|(service, state)| {
+                service_status(service, state, reconciler, health, &counters, rates, motion)
+            })
             .collect(),
     })
 }
@@ -93,6 +98,7 @@ fn service_status(
     service: &Service,
     state: &ServiceState,
     reconciler: &Reconciler,
+    health: &View,
     counters: &Counters,
     rates: &Rates,
     motion: &Motion,
@@ -104,7 +110,13 @@ fn service_status(
         .map(|(backend, state)| {
             let leaving = reconciler.is_leaving(service, backend);
             let flows = motion.flows_of.get(&state.number).copied().unwrap_or(0);
-            BackendStatus { flows, ..backend_status(service, backend, state, leaving, counters, rates) }
+            let standing = health.standing(&service.name, (backend.address, backend.port));
+            let downs = standing.map(|standing| standing.downs.iter()).into_iter().flatten();
+            BackendStatus {
+                flows,
+                downs: downs.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
+                ..backend_status(service, backend, state, leaving, counters, rates)
+            }
         })
         .collect();
     ServiceStatus {
@@ -135,12 +147,19 @@ fn backend_status(
     let counted = counters.backends.get(&state.number).copied().unwrap_or_default();
     let (name, cause) = match &state.condition {
         Condition::Up => ("up", None),
+        Condition::Starting(parts) => {
+            ("up", Some(format!("it starts slowly, with {parts}/{FULL} of its weight so far")))
+        }
         Condition::Draining if leaving => {
             ("draining", Some("it is not configured any more; its flows may end".to_owned()))
         }
         Condition::Draining => ("draining", Some("its weight is 0".to_owned())),
         Condition::Unresolved(None) => ("unresolved", Some("its next hop is being looked up".to_owned())),
         Condition::Unresolved(Some(reason)) => ("unresolved", Some(reason.to_string())),
+        Condition::Down(outage) => ("down", Some(outage.cause.to_string())),
+        Condition::Panicking(outage) => {
+            ("panic", Some(format!("used all the same, because too few backends are up: {}", outage.cause)))
+        }
     };
     BackendStatus {
         address: backend.address,
@@ -148,7 +167,9 @@ fn backend_status(
         weight: backend.weight,
         state: name.to_owned(),
         cause,
+        since: since(&state.condition),
         share: f64::from(state.slots) / f64::from(service.slots),
+        downs: BTreeMap::new(),
         flows: 0,
         packets: counted.packets,
         bytes: counted.bytes,
@@ -156,4 +177,10 @@ fn backend_status(
         reply_bytes: counted.reply_bytes,
         packets_per_second: rates.packets_per_second(state.number),
     }
+}
+
+/// Since when a backend is down, in seconds since 1970.
+fn since(condition: &Condition) -> Option<u64> {
+    let (Condition::Down(outage) | Condition::Panicking(outage)) = condition else { return None };
+    outage.since?.duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs())
 }

@@ -58,6 +58,18 @@ impl Held {
         servers.len()
     }
 
+    /// Each of one server's has been broken off, and all others still talk to the server they began with.
+    #[track_caller]
+    pub(crate) fn only_those_break_of(&self, broken: &str) {
+        for (index, (connection, server)) in self.0.iter().enumerate() {
+            match say(connection) {
+                Ok(answered) if server != broken => assert_eq!(answered, *server, "connection {index}"),
+                Err(_) if server == broken => {}
+                other => panic!("connection {index} to {server}: {other:?}"),
+            }
+        }
+    }
+
     /// How many talk to a server.
     pub(crate) fn with(&self, name: &str) -> usize {
         self.0.iter().filter(|(_, server)| server == name).count()

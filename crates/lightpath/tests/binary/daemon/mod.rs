@@ -4,6 +4,7 @@ mod announce;
 mod api;
 mod changes;
 mod detach;
+mod health;
 mod hops;
 mod instances;
 mod interfaces;

@@ -23,7 +23,7 @@ pub struct Motion {
     pub flows: usize,
     /// Those flows, by the backend they stay with.
     pub flows_of: BTreeMap<BackendNumber, usize>,
-    /// The backends that any slot or remembered flow names.
+    /// The backends that any slot, remembered flow or session names.
     pub in_use: BTreeSet<BackendNumber>,
 }
 
@@ -70,7 +70,9 @@ impl Maps {
             *flows_of.entry(flow.backend).or_default() += 1;
         }
         let named = (1..=BackendNumber::MAX).filter(|number| named[usize::from(*number)]);
-        let in_use: BTreeSet<BackendNumber> = named.chain(flows_of.keys().copied()).collect();
+        let with_sessions = self.sessions()?;
+        let with_flows = flows_of.keys().chain(with_sessions.keys()).copied();
+        let in_use: BTreeSet<BackendNumber> = named.chain(with_flows).collect();
         Ok(Motion { moving_slots: moving.len() - settling.len(), flows: remembered.len(), flows_of, in_use })
     }
 

@@ -8,7 +8,7 @@ use aya::maps::ProgramArray;
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use aya_obj::programs::XdpAttachType;
-use lightpath_abi::BackendNumber;
+use lightpath_abi::{BackendNumber, Session, SessionSet};
 use lightpath_core::host::HostTables;
 use lightpath_core::{Parameters, Stage};
 
@@ -114,6 +114,14 @@ impl Dataplane {
     /// Settles the slots whose flows need to be remembered no longer. What still moves.
     pub fn settle(&mut self) -> Result<Motion, Error> {
         self.maps.settle()
+    }
+
+    /// Bytes that the sessions of `fullnat` and their index take, whatever is in them.
+    #[must_use]
+    pub fn session_bytes(&self) -> usize {
+        let sessions = self.spec.capacity.sessions;
+        sessions as usize * size_of::<Session>()
+            + SessionSet::count(sessions) as usize * size_of::<SessionSet>()
     }
 
     /// How many flows of `fullnat` live on each backend that has any.

@@ -17,7 +17,12 @@ impl Maps {
     pub(crate) fn sessions(&self) -> Result<BTreeMap<BackendNumber, usize>, Error> {
         let now = monotonic_seconds();
         let mut alive = BTreeMap::new();
-        for session in self.stored_sessions()? {
+        let memory = self.session_memory()?;
+        for place in 0..self.capacity.sessions as usize {
+            if memory.read::<1>(place * SESSION_WORDS + CLAIM) == [0] {
+                continue;
+            }
+            let session = Session::from_words(memory.read(place * SESSION_WORDS));
             let backend = self.backend(session.number());
             if session.claim.load() != 0
                 && !is_over(&session, now)

@@ -54,7 +54,7 @@ pub(crate) struct ProgramStatus {
     pub(crate) jited_bytes: u32,
 }
 
-/// What is remembered of flows. Nothing is, while no slot moves.
+/// What is remembered of flows. Beside those of `fullnat`, none is while no slot moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct FlowStatus {
     /// Slots whose backend was changed while flows of an earlier one may live on.
@@ -63,6 +63,10 @@ pub(crate) struct FlowStatus {
     pub(crate) remembered: usize,
     /// Bytes of the flow tables, whatever is in them.
     pub(crate) table_bytes: usize,
+    /// Flows of `fullnat` that live, whether slots move or not.
+    pub(crate) sessions: usize,
+    /// Bytes of the table that they are in.
+    pub(crate) session_bytes: usize,
 }
 
 /// A service.
@@ -120,7 +124,7 @@ pub(crate) struct BackendStatus {
     pub(crate) downs: BTreeMap<String, u64>,
     /// Its part of the service's slots, 0 to 1.
     pub(crate) share: f64,
-    /// Flows that are remembered to stay with it, while slots move.
+    /// Flows that are remembered to stay with it: with `fullnat` all, otherwise some while slots move.
     pub(crate) flows: usize,
     /// Packets forwarded to it.
     pub(crate) packets: u64,
@@ -184,6 +188,10 @@ impl fmt::Display for Status {
         if self.flows.moving_slots > 0 {
             let FlowStatus { moving_slots, remembered, .. } = self.flows;
             writeln!(f, "{moving_slots} slots are moving, {remembered} flows are remembered for them")?;
+        }
+        if self.program.features.iter().any(|feature| feature == "fullnat") {
+            let megabytes = self.flows.session_bytes.div_ceil(1_000_000);
+            writeln!(f, "{} flows of fullnat, in a table of {megabytes} MB", self.flows.sessions)?;
         }
         for service in &self.services {
             write!(f, "\n{service}")?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Instant, UNIX_EPOCH};
 
+use lightpath_abi::BackendNumber;
 use lightpath_control::health::{FULL, View};
 use lightpath_control::model::{Backend, Service};
 use lightpath_control::reconcile::{BackendState, Condition, Reconciler, ServiceState};
@@ -53,7 +54,9 @@ pub(super) fn status(
 ) -> Result<Status, Error> {
     let counters = dataplane.counters()?;
     let figures = dataplane.info()?;
+    let sessions = dataplane.sessions()?;
     let services = reconciler.config().services.iter().zip(reconciler.states());
+    let seen = Seen { reconciler, health, counters: &counters, rates, motion, sessions: &sessions };
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: instance.name.clone(),
@@ -78,6 +81,8 @@ pub(super) fn status(
             moving_slots: motion.moving_slots,
             remembered: motion.flows,
             table_bytes: FLOW_TABLE_BYTES,
+            sessions: sessions.values().sum(),
+            session_bytes: dataplane.session_bytes(),
         },
         drops: Reason::ALL
             .into_iter()
@@ -86,34 +91,33 @@ pub(super) fn status(
             .collect(),
         replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
         overrides: Vec::new(),
-        services: services
-            .map(|(service, state)| {
-                service_status(service, state, reconciler, health, &counters, rates, motion)
-            })
-            .collect(),
+        services: services.map(|(service, state)| service_status(service, state, &seen)).collect(),
     })
 }
 
-fn service_status(
-    service: &Service,
-    state: &ServiceState,
-    reconciler: &Reconciler,
-    health: &View,
-    counters: &Counters,
-    rates: &Rates,
-    motion: &Motion,
-) -> ServiceStatus {
+/// What is known of all services.
+struct Seen<'a> {
+    reconciler: &'a Reconciler,
+    health: &'a View,
+    counters: &'a Counters,
+    rates: &'a Rates,
+    motion: &'a Motion,
+    sessions: &'a BTreeMap<BackendNumber, usize>,
+}
+
+fn service_status(service: &Service, state: &ServiceState, seen: &Seen<'_>) -> ServiceStatus {
+    let Seen { reconciler, health, counters, rates, motion, sessions } = *seen;
     let backends: Vec<BackendStatus> = service
         .backends
         .iter()
         .zip(&state.backends)
         .map(|(backend, state)| {
             let leaving = reconciler.is_leaving(service, backend);
-            let flows = motion.flows_of.get(&state.number).copied().unwrap_or(0);
+            let flows = [&motion.flows_of, sessions].map(|of| of.get(&state.number).copied().unwrap_or(0));
             let standing = health.standing(&service.name, (backend.address, backend.port));
             let downs = standing.map(|standing| standing.downs.iter()).into_iter().flatten();
             BackendStatus {
-                flows,
+                flows: flows.into_iter().sum(),
                 downs: downs.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
                 ..backend_status(service, backend, state, leaving, counters, rates)
             }

@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lightpath_lab::topology::Host;
+use lightpath_lab::topology::{Host, plan};
 
-use crate::common::{Bed, Family, Server, Service, eventually, file, finish, number};
+use crate::common::{Bed, Family, Server, Service, eventually, file, finish, ip, number};
 
 /// Large enough that a window, a queue or a counter that is too small shows.
 const LARGE: usize = 20_000_000;
@@ -26,6 +26,46 @@ fn nat_between_two_interfaces_serves_pages() {
 #[test]
 fn dsr_serves_pages() {
     serves_pages(&mut Bed::one_armed(3), "dsr");
+}
+
+/// Backends whose default route is the router: only the source address brings their replies back to the balancer. Each family
+/// over itself, and IPv6 clients at IPv4 backends.
+#[test]
+fn fullnat_serves_pages_from_backends_that_have_no_route_back() {
+    let mut bed = Bed::one_armed(2);
+    for backend in &bed.backends {
+        let router = plan::SERVICE.host(plan::ROUTER);
+        ip(&backend.ns, &format!("route replace default via {}", router.v4));
+        ip(&backend.ns, &format!("-6 route replace default via {}", router.v6));
+    }
+    let large = write_large(&bed.scratch);
+    let sites: Vec<Site> = bed.backends.iter().map(|backend| Site::start(backend, &bed.scratch)).collect();
+    let across = [(Family::V4, Family::V4, 10), (Family::V6, Family::V6, 10), (Family::V6, Family::V4, 11)];
+    let services = across.map(|(front, back, host)| {
+        let name = format!("web{front:?}{back:?}");
+        let mut service = Service::web(&name, front.vip(host), &bed.addresses(back));
+        service.forward = "fullnat";
+        // The services share their backends.
+        service.backends.iter_mut().for_each(|backend| backend.more = "port = 8080");
+        service
+    });
+    bed.balancer.start_with(&file(bed.interfaces, "snat_ports = \"20000-29999\"", &services));
+
+    for ((_, back, _), service) in across.into_iter().zip(&services) {
+        let node = back.of(plan::SERVICE.host(plan::BALANCER));
+        every_backend_answers(&bed, service.vip, node, 8080, &sites);
+        a_connection_is_kept(&bed, service.vip);
+        a_large_file_arrives(&bed, service.vip, &large);
+        let status = bed.balancer.status();
+        let service = status.service(&service.name);
+        assert!(number(&service["reply_bytes"]) > LARGE as u64, "replies come back here: {service}");
+        for site in &sites {
+            fs::write(site.directory.join("access.log"), "").unwrap();
+        }
+    }
+    let status = bed.balancer.status();
+    assert_eq!(status.0["drops"], serde_json::json!({}));
+    assert!(number(&status.0["flows"]["sessions"]) > 0, "those that were closed just now rest: {status:?}");
 }
 
 fn serves_pages(bed: &mut Bed, forward: &'static str) {

@@ -14,6 +14,7 @@ mod devices;
 mod explain;
 mod quic;
 mod scenes_empty;
+mod scenes_fullnat;
 mod scenes_http;
 mod scenes_iperf;
 mod scenes_tunnels;

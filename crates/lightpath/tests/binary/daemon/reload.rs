@@ -26,10 +26,15 @@ fn serve(bed: &Bed) {
 
 /// A file with one service of lines, whose backends have these weights; a backend without one is not in it.
 fn lines(bed: &Bed, weights: [Option<u16>; 4]) -> String {
+    lines_by("nat", bed, weights)
+}
+
+fn lines_by(forward: &'static str, bed: &Bed, weights: [Option<u16>; 4]) -> String {
     const WEIGHTS: [(u16, &str); 4] =
         [(0, "weight = 0"), (50, "weight = 50"), (100, ""), (300, "weight = 300")];
     let mut service = Service::web("lines", Family::V4.vip(10), &bed.addresses(Family::V4));
     service.port = LINES;
+    service.forward = forward;
     for (backend, weight) in service.backends.iter_mut().zip(weights) {
         let written = |weight: u16| WEIGHTS.iter().find(|(known, _)| *known == weight).unwrap().1;
         backend.more = weight.map_or("", written);
@@ -48,6 +53,16 @@ fn reload(balancer: &Balancer, config: &str) -> String {
 
 #[test]
 fn two_hundred_held_connections_survive_every_change_of_backends() {
+    connections_survive_every_change_of_backends("nat");
+}
+
+#[test]
+fn two_hundred_held_connections_of_fullnat_survive_every_change_of_backends() {
+    connections_survive_every_change_of_backends("fullnat");
+}
+
+fn connections_survive_every_change_of_backends(forward: &'static str) {
+    let lines = |bed: &Bed, weights| lines_by(forward, bed, weights);
     let mut bed = Bed::one_armed(4);
     serve(&bed);
     let all = [Some(100); 4];

@@ -8,6 +8,7 @@ use crate::{Delta, OutOfBounds, Packet};
 pub const LENGTH: usize = 8;
 
 /// Bytes that an IP header grows by from IPv4 to IPv6.
+#[expect(clippy::cast_possible_truncation, reason = "headers are short")]
 const GROWTH: u32 = (ipv6::LENGTH - ipv4::LENGTH) as u32;
 
 /// What a message is, as far as it matters here.

@@ -11,7 +11,7 @@ use aya::programs::{ProgramError, ProgramInfo, Xdp, loaded_programs};
 use tracing::{info, warn};
 
 use crate::interface::{Interface, Mode};
-use crate::object::{OBJECT, PASS};
+use crate::object::{PASS, object};
 use crate::pins::{Generation, Pins};
 use crate::{Dataplane, Error, maps};
 
@@ -58,8 +58,9 @@ impl Dataplane {
             }
         }
         take_off_others(&self.pins, interfaces)?;
-        self.promote_program()?;
+        self.pins.promote_program()?;
         if self.generation == Generation::Next {
+            self.pins.forget_previous()?;
             self.pins.promote_maps()?;
             self.generation = Generation::Current;
         }
@@ -198,7 +199,7 @@ pub(crate) fn look(pins: &Pins, name: &str) -> Result<Interface, Error> {
 /// Ids of the programs that the instance has pinned, and of those that its pinned links hold: a start that was cut short can
 /// leave a program on an interface whose own pin the next start has replaced.
 fn own_programs(pins: &Pins) -> Vec<u32> {
-    let programs = [pins.program(), pins.next_program()];
+    let programs = [pins.program(), pins.next_program(), pins.previous_program()];
     let pinned = programs.iter().flat_map(ProgramInfo::from_pin).map(|info| info.id());
     let links = pins.linked_interfaces().unwrap_or_default();
     let held = links.iter().filter_map(|name| {
@@ -264,7 +265,7 @@ pub fn detach(pins: &Pins) -> Result<Detached, Error> {
 /// A veth accepts what its peer sends by `XDP_TX` only when it has a program too; in setups made of veths this is that program.
 pub fn attach_pass(interface: &str) -> Result<PassProgram, Error> {
     let index = Interface::named(interface)?.index;
-    let mut object = Ebpf::load(OBJECT)?;
+    let mut object = Ebpf::load(object())?;
     let program: &mut Xdp = object.program_mut(PASS).ok_or(Error::Missing { name: PASS })?.try_into()?;
     program.load()?;
     let link = attach_link(program, index, AyaMode::Driver)

@@ -30,6 +30,18 @@ pub enum Error {
         /// Ours.
         expected: u32,
     },
+    /// There is no program to go back to.
+    #[error(
+        "no program is kept from before this one: it is the first, or came with tables of another size, which the one before \
+         could not use"
+    )]
+    NoPrevious,
+    /// The program before this one cannot do what is configured.
+    #[error("the program before this one was made without what the configuration needs by now: {features}")]
+    PreviousLacks {
+        /// Names of features.
+        features: String,
+    },
     /// No such interface.
     #[error("there is no interface {name}; `ip link` lists those of this host")]
     NoInterface {

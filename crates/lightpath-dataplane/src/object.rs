@@ -1,10 +1,25 @@
 //! The compiled BPF programs, part of this binary.
 
+use std::sync::OnceLock;
+
 use aya::include_bytes_aligned;
 use lightpath_core::Stage;
 
 /// The ELF object with the packet path.
-pub(crate) static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-ebpf.o"));
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-ebpf.o"));
+
+/// Another one that was given in its place.
+static GIVEN: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// The ELF object with the packet path that this process loads.
+pub fn object() -> &'static [u8] {
+    GIVEN.get().map_or(OBJECT, Vec::as_slice)
+}
+
+/// Has this process load another build of the packet path than its own, for those who work on it. Only the first call counts.
+pub fn use_object(object: Vec<u8>) {
+    GIVEN.get_or_init(|| object);
+}
 
 /// Name of the load balancer in [`OBJECT`].
 pub(crate) const BALANCER: &str = "lightpath";

@@ -7,7 +7,8 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::Error;
 
-/// The pins of one instance: `program`, `stages`, `maps/NAME` and `links/INTERFACE` in a directory of its own.
+/// The pins of one instance: `program`, `stages`, `about`, `maps/NAME` and `links/INTERFACE` in a directory of its own. With
+/// `_previous` behind their names, the first three are the program that ran before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
     directory: PathBuf,
@@ -42,15 +43,15 @@ impl Pins {
         self.directory.join("program")
     }
 
+    pub(crate) fn previous_program(&self) -> PathBuf {
+        self.directory.join("program_previous")
+    }
+
     pub(crate) fn next_program(&self) -> PathBuf {
         self.directory.join("program_next")
     }
 
-    /// The map by which the running program goes on to its slow path; without a pin the kernel would empty it.
-    pub(crate) fn stages(&self) -> PathBuf {
-        self.directory.join("stages")
-    }
-
+    /// The map by which a program goes on to its stages; without a pin the kernel would empty it.
     pub(crate) fn next_stages(&self) -> PathBuf {
         self.directory.join("stages_next")
     }

@@ -13,9 +13,9 @@ use lightpath_core::host::HostTables;
 use lightpath_core::{Parameters, Stage};
 
 use crate::maps::{self, Maps};
-use crate::object::{BALANCER, OBJECT, STAGES, stage};
+use crate::object::{BALANCER, STAGES, object, stage};
 use crate::pins::{Generation, Pins};
-use crate::{Capacity, Changes, Counters, Error, Motion, Spec, Tables, grow};
+use crate::{Capacity, Changes, Counters, Error, Motion, Spec, Tables, grow, previous};
 
 /// A loaded program and its maps. Packets reach it once it is attached.
 #[derive(Debug)]
@@ -144,12 +144,6 @@ impl Dataplane {
     pub fn stages(&self) -> &[ProgramFigures] {
         &self.stages
     }
-
-    /// Puts the next program in the place of the one before it.
-    pub(crate) fn promote_program(&mut self) -> Result<(), Error> {
-        promote(&self.pins.next_program(), &self.pins.program())?;
-        promote(&self.pins.next_stages(), &self.pins.stages())
-    }
 }
 
 pub(crate) fn promote(next: &Path, path: &Path) -> Result<(), Error> {
@@ -208,7 +202,7 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures
     for (name, path) in &map_pins {
         loader.map_pin_path(name, path.as_path());
     }
-    let mut object = loader.load(OBJECT)?;
+    let mut object = loader.load(object())?;
     loaded(&mut object, BALANCER)?;
     let stages = object.take_map(STAGES).ok_or(Error::Missing { name: STAGES })?;
     let mut stages = ProgramArray::try_from(stages).map_err(Error::map(STAGES))?;
@@ -223,6 +217,7 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures
 
     let program: &mut Xdp =
         object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
+    previous::describe(&vacated(pins.next_about())?, spec)?;
     let next = vacated(pins.next_program())?;
     program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
     Ok(figures)

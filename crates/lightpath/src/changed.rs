@@ -18,6 +18,18 @@ pub(crate) struct Changed {
     pub(crate) forgotten: Vec<String>,
 }
 
+/// Another program in the place of the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Exchanged {
+    /// Id of the program in the kernel until now.
+    pub(crate) before: u32,
+    /// Id of the program from now on; none while an upgrade is under way.
+    pub(crate) after: Option<u32>,
+    /// What was tried and found good, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tried: Option<String>,
+}
+
 impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = self.changes.clone();

@@ -105,7 +105,21 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the daemon. On SIGTERM it stops and leaves the data plane forwarding.
     #[command(after_help = "Example:\n  lightpath run -c /etc/lightpath/lightpath.toml")]
-    Run(ConfigFile),
+    Run(Run),
+    /// Have the running daemon go on as another version. It is tried on the live tables first; no packet is lost.
+    #[command(
+        after_help = "Example:\n  lightpath upgrade\n  lightpath upgrade --binary /usr/local/bin/lightpath"
+    )]
+    Upgrade(Upgrade),
+    /// Take the packet path back that ran before the last upgrade.
+    #[command(after_help = "Example:\n  lightpath rollback")]
+    Rollback,
+    /// Write the packet path as it is loaded into the kernel, an ELF object, to standard output.
+    #[command(
+        hide = true,
+        after_help = "Example:\n  lightpath bpf-object > lightpath.o && llvm-objdump -d lightpath.o"
+    )]
+    BpfObject,
     /// Check a configuration file and say everything that is wrong with it.
     #[command(after_help = "Example:\n  lightpath check -c lightpath.toml")]
     Check(ConfigFile),
@@ -141,6 +155,30 @@ pub(crate) struct Reload {
     /// Forget what was changed at run time: the file is all that counts.
     #[arg(long)]
     pub(crate) discard: bool,
+    /// Do not wait for flows of services and backends that are taken out.
+    #[arg(long)]
+    pub(crate) now: bool,
+}
+
+/// Which version takes over.
+#[derive(Args, Debug)]
+pub(crate) struct Upgrade {
+    /// The program that the daemon goes on as; this one, unless told.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) binary: Option<PathBuf>,
+}
+
+/// How the daemon runs.
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Load the program beside the one that runs, try it on the live tables, and end. Nothing changes.
+    #[arg(long = "try")]
+    pub(crate) try_out: bool,
+    /// Load another build of the packet path than this program's own. For those who work on it; `bpf-object` writes one.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) bpf_object: Option<PathBuf>,
 }
 
 /// The configuration file.

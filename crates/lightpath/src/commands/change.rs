@@ -18,7 +18,13 @@ use crate::output::print_line;
 
 /// `lightpath reload`: the daemon reads its file again.
 pub(crate) fn reload(instance: &Instance, options: &Reload, json: bool) -> Result<ExitCode> {
-    send(instance, Method::POST, &format!("/v1/reload?discard={}", options.discard), None, json)
+    send(
+        instance,
+        Method::POST,
+        &format!("/v1/reload?discard={}&now={}", options.discard, options.now),
+        None,
+        json,
+    )
 }
 
 /// `lightpath backend`.

@@ -7,6 +7,7 @@ mod detach;
 mod explain;
 mod run;
 mod status;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -21,7 +22,10 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     let instance = Instance::from(&cli.global);
     match &cli.command {
         Command::Demo(options) => demo::run(options, cli.global.json),
-        Command::Run(file) => run::run(&file.config, instance),
+        Command::Run(options) => run::run(options, instance),
+        Command::Upgrade(options) => upgrade::upgrade(&instance, options, cli.global.json),
+        Command::Rollback => upgrade::roll_back(&instance, cli.global.json),
+        Command::BpfObject => upgrade::write_object(),
         Command::Check(file) => check::run(&file.config, cli.global.json),
         Command::Reload(options) => change::reload(&instance, options, cli.global.json),
         Command::Backend(change) => change::backend(&instance, change, cli.global.json),

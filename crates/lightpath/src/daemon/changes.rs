@@ -18,7 +18,7 @@ use crate::problem::Problem;
 impl Daemon {
     /// Reads the file again and applies what is different in it. Changes made at run time stay on top of it, unless they are
     /// to be discarded.
-    pub(super) async fn reload(&mut self, discard: bool) -> Result<Changed, Problem> {
+    pub(super) async fn reload(&mut self, discard: bool, now: bool) -> Result<Changed, Problem> {
         let loaded = match config::load(&self.file) {
             Ok(loaded) => loaded,
             Err(LoadError::Invalid(problems)) => {
@@ -30,6 +30,9 @@ impl Daemon {
         let overrides = if discard { Overrides::default() } else { self.overrides.clone() };
         let changed = self.run_as(&loaded, &overrides).await?;
         self.loaded = Arc::new(loaded);
+        if now {
+            self.dismiss(|_, _| true).await;
+        }
         Ok(changed)
     }
 
@@ -41,13 +44,21 @@ impl Daemon {
         let mut changed = self.run_as(&loaded, &overrides).await?;
         let Some(leavers) = leavers else { return Ok(changed) };
         if now {
-            if self.reconciler.dismiss(|service, backend| leavers.are(service, backend)) {
-                self.follow("backends have left at once");
-            }
+            self.dismiss(|service, backend| leavers.are(service, backend)).await;
         } else {
             changed.flows = Some(self.flows_of(&leavers));
         }
         Ok(changed)
+    }
+
+    /// Does not wait for the flows of backends that are leaving.
+    async fn dismiss(&mut self, is_meant: impl Fn(&Service, &Backend) -> bool) {
+        if self.reconciler.dismiss(is_meant) {
+            self.follow("backends have left at once");
+            if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
+                warn!("{error:#}");
+            }
+        }
     }
 
     /// Makes a file with overrides what runs. On disk before it is applied, and in force only when it is.

@@ -10,8 +10,10 @@ mod explain;
 mod host;
 mod interfaces;
 mod kernel;
+mod program;
 mod report;
 mod server;
+mod smoke;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -51,6 +53,8 @@ use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
+pub(crate) use program::try_out;
+use program::{Watch, become_successor};
 use report::Rates;
 pub(crate) use server::listen;
 use server::{Answer, Question};
@@ -59,6 +63,8 @@ use server::{Answer, Question};
 const TICK: Duration = Duration::from_secs(2);
 /// How often moving slots are looked at; an idle flow is waited for much longer.
 const SETTLE: Duration = Duration::from_secs(10);
+/// How long a daemon lives on after it has said that another version takes over.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Questions of the API that may wait for the loop.
 const WAITING_QUESTIONS: usize = 16;
 
@@ -87,6 +93,10 @@ pub(crate) struct Daemon {
     motion: Motion,
     /// Whether memory was freed that the allocator may have kept.
     has_garbage: bool,
+    /// Of a program that has just taken the place of another.
+    watch: Option<Watch>,
+    /// The version that takes over.
+    successor: Option<PathBuf>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -106,7 +116,10 @@ pub(crate) async fn run(loaded: Loaded, file: &Path, instance: Instance) -> Resu
     if let Err(error) = std::fs::remove_file(socket) {
         warn!(socket = %socket.display(), %error, "the socket stays");
     }
-    ended
+    match ended? {
+        Some(successor) => Err(become_successor(&successor)),
+        None => Ok(()),
+    }
 }
 
 /// Undoes a first start that failed half-way, so that a refusal changes nothing. Where a data plane ran before, it runs on.
@@ -128,6 +141,7 @@ impl Daemon {
         let mut spec = spec(&config)?;
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
+        let before = kernel.0.counters()?;
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
         let with_leavers = self::spec(reconciler.config())?;
         if !spec.can_all_of(&with_leavers) {
@@ -163,6 +177,11 @@ impl Daemon {
         log_unresolved(&reconciler);
         host.prepare(reconciler.config())?;
         Host::check_ports(reconciler.config(), &own)?;
+        if let Some(interface) = node.interfaces.first() {
+            program::check(&kernel.0, &instance, interface)?;
+        }
+        let replaces = !instance.pins.linked_interfaces()?.is_empty();
+        let watch = replaces.then_some(Watch::begin(&before, &kernel.0.counters()?));
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         if interfaces.any_generic() {
             let surroundings = Surroundings { merged: true, ..surroundings };
@@ -196,11 +215,13 @@ impl Daemon {
             rates,
             motion,
             has_garbage: false,
+            watch,
+            successor: None,
         })
     }
 
-    /// Answers the API and follows changes until SIGTERM or SIGINT.
-    async fn serve(mut self, listener: UnixListener) -> Result<()> {
+    /// Answers the API and follows changes until SIGTERM or SIGINT, or until another version takes over.
+    async fn serve(mut self, listener: UnixListener) -> Result<Option<PathBuf>> {
         let (questions, mut asked) = mpsc::channel(WAITING_QUESTIONS);
         tokio::spawn(server::serve(listener, questions));
         let mut terminate = signal(SignalKind::terminate())?;
@@ -217,13 +238,20 @@ impl Daemon {
                 _ = hang_up.recv() => self.reload_on_signal().await,
                 Ok(()) = self.hops.changed() => self.follow("next hops changed"),
                 () = self.checks.changed() => self.follow("health changed"),
-                Some(question) = asked.recv() => self.answer(question).await,
+                Some(question) = asked.recv() => {
+                    self.answer(question).await;
+                    if let Some(successor) = self.successor.take() {
+                        // Whoever asked gets the answer first.
+                        time::sleep(LAST_WORDS).await;
+                        return Ok(Some(successor));
+                    }
+                }
                 _ = tick.tick() => self.look_after().await,
                 _ = settle.tick() => self.settle(),
             }
         }
         info!("the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off");
-        Ok(())
+        Ok(None)
     }
 
     /// Brings the tables up to date with what has changed around this node.
@@ -274,7 +302,7 @@ impl Daemon {
 
     /// SIGHUP: nobody waits for an answer, so it is logged.
     async fn reload_on_signal(&mut self) {
-        match self.reload(false).await {
+        match self.reload(false, false).await {
             Ok(changed) => info!(changes = changed.changes.len(), "reloaded"),
             Err(problem) => error!("{problem}"),
         }
@@ -283,7 +311,9 @@ impl Daemon {
     async fn answer(&mut self, question: Question) {
         match question {
             Question::Status(to) => send(to, self.status()),
-            Question::Reload(discard, to) => send(to, self.reload(discard).await),
+            Question::Reload { discard, now, to } => send(to, self.reload(discard, now).await),
+            Question::RollBack(to) => send(to, self.roll_back()),
+            Question::Upgrade(binary, to) => send(to, self.prepare_upgrade(binary).await),
             Question::Change(change, now, to) => send(to, self.change(&change, now).await),
             Question::ExplainFlow(flow, to) => send(to, self.explain(|snapshot| snapshot.flow(&flow))),
             Question::ExplainPackets(packets, to) => {
@@ -333,7 +363,10 @@ impl Daemon {
             Err(error) => warn!(%error, "whether VIPs are addresses of this host is not followed"),
         }
         match self.kernel.0.counters() {
-            Ok(counters) => self.rates.sample(counters),
+            Ok(counters) => {
+                self.watch_program(&counters);
+                self.rates.sample(counters);
+            }
             Err(error) => warn!(%error, "no rates"),
         }
         if std::mem::take(&mut self.has_garbage) {

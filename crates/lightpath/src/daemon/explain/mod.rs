@@ -20,7 +20,8 @@ use crate::cli::{Flow, Proto};
 use crate::explanation::{BackendExplanation, Explanation, NextHopExplanation, Sample};
 use crate::hex::Hex;
 use placed::Placed;
-use read_only::{ReadOnly, WatchedPacket};
+pub(super) use read_only::ReadOnly;
+use read_only::WatchedPacket;
 
 /// No packet is longer: an IP packet with its link header and tags has at most 65,597 bytes, as jumbograms (RFC 2675) are not
 /// balanced.

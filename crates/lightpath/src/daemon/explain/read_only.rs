@@ -16,7 +16,7 @@ use lightpath_core::{
 
 /// Tables in which no flow is remembered and nothing is counted: every packet is answered as if it were the next to come.
 #[derive(Debug)]
-pub(super) struct ReadOnly<'a>(pub(super) &'a HostTables);
+pub(in crate::daemon) struct ReadOnly<'a>(pub(in crate::daemon) &'a HostTables);
 
 impl Tables for ReadOnly<'_> {
     fn parameters(&self) -> Parameters {

@@ -6,7 +6,7 @@ mod routes;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use lightpath_control::overrides::Change;
@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api;
-use crate::changed::Changed;
+use crate::changed::{Changed, Exchanged};
 use crate::cli::Flow;
 use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
@@ -28,8 +28,12 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, Problem>>;
 pub(super) enum Question {
     /// GET /v1/status.
     Status(Answer<Status>),
-    /// POST /v1/reload; whether changes made at run time are discarded.
-    Reload(bool, Answer<Changed>),
+    /// POST /v1/reload; whether changes made at run time are discarded, and whether what leaves does so at once.
+    Reload { discard: bool, now: bool, to: Answer<Changed> },
+    /// POST /v1/rollback.
+    RollBack(Answer<Exchanged>),
+    /// POST /v1/upgrade.
+    Upgrade(PathBuf, Answer<Exchanged>),
     /// A change on top of the file; whether a backend that it takes out leaves at once.
     Change(Change, bool, Answer<Changed>),
     /// GET /v1/explain.

@@ -2,6 +2,8 @@
 
 #![expect(unused_qualifications, reason = "utoipa names the types of parameters in full")]
 
+use std::path::PathBuf;
+
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::{Json, Router};
@@ -14,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::problems::{Body, Path, Query, no_such_method, nothing_here};
 use super::{Answer, Question};
-use crate::changed::Changed;
+use crate::changed::{Changed, Exchanged};
 use crate::cli::Flow;
 use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
@@ -38,6 +40,8 @@ pub(super) fn router(questions: mpsc::Sender<Question>) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status))
         .routes(routes!(reload))
+        .routes(routes!(roll_back))
+        .routes(routes!(upgrade))
         .routes(routes!(explain_flow, explain_packets))
         .routes(routes!(add_service))
         .routes(routes!(remove_service))
@@ -64,24 +68,58 @@ async fn status(State(questions): Questions) -> Result<Json<Status>, Problem> {
     ask(&questions, Question::Status).await
 }
 
-/// Whether changes made at run time go.
+/// What becomes of what the file does not have.
 #[derive(Debug, Deserialize, IntoParams)]
-struct Discard {
+struct Reloading {
     /// Forget what was changed at run time: the file is all that counts.
     #[serde(default)]
     discard: bool,
+    /// Do not wait for flows of services and backends that are taken out.
+    #[serde(default)]
+    now: bool,
 }
 
 /// Applies the configuration file as it is now.
-#[utoipa::path(post, path = "/v1/reload", params(Discard), responses(
+#[utoipa::path(post, path = "/v1/reload", params(Reloading), responses(
     (status = 200, body = Changed),
     (status = 422, description = "The file is wrong; nothing is changed.", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn reload(
     State(questions): Questions,
-    Query(Discard { discard }): Query<Discard>,
+    Query(Reloading { discard, now }): Query<Reloading>,
 ) -> Result<Json<Changed>, Problem> {
-    ask(&questions, |answer| Question::Reload(discard, answer)).await
+    ask(&questions, |to| Question::Reload { discard, now, to }).await
+}
+
+/// Takes the program back that ran before this one.
+#[utoipa::path(post, path = "/v1/rollback", responses(
+    (status = 200, body = Exchanged),
+    (status = 409, description = "There is none, or it cannot do what is configured.", body = Problem, content_type = "application/problem+json"),
+))]
+async fn roll_back(State(questions): Questions) -> Result<Json<Exchanged>, Problem> {
+    ask(&questions, Question::RollBack).await
+}
+
+/// Which program the daemon goes on as.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Binary {
+    /// Absolute path of the program.
+    #[schema(value_type = String)]
+    binary: PathBuf,
+}
+
+/// Goes on as another version: it is tried on the live tables first, and takes over when that went well.
+#[utoipa::path(post, path = "/v1/upgrade", request_body = Binary, responses(
+    (status = 200, body = Exchanged),
+    (status = 409, description = "It was tried, and is no good.", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "This is no program.", body = Problem, content_type = "application/problem+json"),
+))]
+async fn upgrade(
+    State(questions): Questions,
+    Body(Binary { binary }): Body<Binary>,
+) -> Result<Json<Exchanged>, Problem> {
+    ask(&questions, |to| Question::Upgrade(binary, to)).await
 }
 
 /// What becomes of a flow, and why. Nothing is sent and nothing changes.

@@ -1,0 +1,223 @@
+//! The program under a daemon: tried before packets meet it, watched when they do, taken back when they fare worse.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Error, Result, bail};
+use hyper::StatusCode;
+use lightpath_control::config::Loaded;
+use lightpath_control::overrides::Store;
+use lightpath_core::Reason;
+use lightpath_dataplane::{Counters, Dataplane, Interface};
+use tracing::{error, info};
+
+use super::smoke::{self, Tried};
+use super::{Daemon, merged, spec};
+use crate::changed::Exchanged;
+use crate::instance::Instance;
+use crate::problem::Problem;
+
+/// How long a new program is watched.
+const WATCHED: Duration = Duration::from_secs(30);
+/// Packets without which nothing can be said.
+const ENOUGH: u64 = 100;
+/// By how much more of all packets may be dropped than before.
+const TOLERATED: f64 = 0.05;
+
+/// A new program on probation.
+#[derive(Debug)]
+pub(super) struct Watch {
+    ends: Instant,
+    /// The part of all packets that was dropped under the program before.
+    usual: f64,
+    start: Totals,
+}
+
+/// Packets, as counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    forwarded: u64,
+    dropped: u64,
+}
+
+impl Totals {
+    fn of(counters: &Counters) -> Self {
+        let backends = counters.backends.values();
+        Self {
+            forwarded: backends.map(|backend| backend.packets + backend.reply_packets).sum(),
+            dropped: Reason::ALL.into_iter().map(|reason| counters.dropped(reason)).sum(),
+        }
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            forwarded: self.forwarded.saturating_sub(earlier.forwarded),
+            dropped: self.dropped.saturating_sub(earlier.dropped),
+        }
+    }
+
+    fn all(self) -> u64 {
+        self.forwarded + self.dropped
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn share_dropped(self) -> f64 {
+        if self.all() == 0 { 0.0 } else { self.dropped as f64 / self.all() as f64 }
+    }
+
+    /// Whether clearly more is dropped than usual.
+    fn are_worse_than(self, usual: f64) -> bool {
+        self.all() >= ENOUGH && self.share_dropped() > usual + TOLERATED
+    }
+}
+
+impl Watch {
+    /// Begins as a program takes the place of another, under which packets were counted from `before` to `now`.
+    pub(super) fn begin(before: &Counters, now: &Counters) -> Self {
+        let start = Totals::of(now);
+        Self { ends: Instant::now() + WATCHED, usual: start.since(Totals::of(before)).share_dropped(), start }
+    }
+}
+
+impl Daemon {
+    /// Looks at how packets fare under a new program.
+    pub(super) fn watch_program(&mut self, counters: &Counters) {
+        let Some(watch) = &self.watch else { return };
+        let seen = Totals::of(counters).since(watch.start);
+        if seen.are_worse_than(watch.usual) {
+            let (dropped, usual) = (seen.share_dropped() * 100.0, watch.usual * 100.0);
+            self.watch = None;
+            match self.roll_back() {
+                Ok(Exchanged { before, .. }) => error!(
+                    program = before,
+                    "{dropped:.1} % of all packets were dropped under the new program, {usual:.1} % before: the one before it is \
+                     back"
+                ),
+                Err(problem) => error!(
+                    "{dropped:.1} % of all packets are dropped under the new program, {usual:.1} % before, and it stays: {problem}"
+                ),
+            }
+        } else if Instant::now() > watch.ends {
+            info!(packets = seen.all(), dropped = seen.dropped, "the new program does well and is kept");
+            self.watch = None;
+        }
+    }
+
+    /// Takes the program back that ran before this one.
+    pub(super) fn roll_back(&mut self) -> Result<Exchanged, Problem> {
+        let conflict =
+            |error: Error| Problem::new(StatusCode::CONFLICT, format!("nothing is changed: {error:#}"));
+        let needed = spec(self.reconciler.config()).map_err(conflict)?;
+        let id = |dataplane: &Dataplane| dataplane.info().map(|info| info.id);
+        let before = id(&self.kernel.0).map_err(|error| conflict(error.into()))?;
+        self.kernel.0.roll_back(&needed).map_err(|error| conflict(error.into()))?;
+        self.watch = None;
+        let after = id(&self.kernel.0).map_err(|error| conflict(error.into()))?;
+        info!(before, after, "the program before is back");
+        Ok(Exchanged { before, after: Some(after), tried: None })
+    }
+
+    /// Tries another version, which takes over after the answer if it is good.
+    pub(super) async fn prepare_upgrade(&mut self, binary: PathBuf) -> Result<Exchanged, Problem> {
+        let unusable = |problem: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
+        if !binary.is_absolute() {
+            return Err(unusable(format!("{} is not an absolute path", binary.display())));
+        }
+        let before = self.kernel.0.info().map_err(|error| unusable(error.to_string()))?.id;
+        let mut trial = Command::new(&binary);
+        trial.args(arguments()).arg("--try");
+        let tried = tokio::task::spawn_blocking(move || trial.output()).await;
+        let output = match tried {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => return Err(unusable(format!("cannot run {}: {error}", binary.display()))),
+            Err(error) => return Err(unusable(error.to_string())),
+        };
+        if !output.status.success() {
+            let told = String::from_utf8_lossy(&output.stderr);
+            let detail = format!(
+                "nothing is changed: {} was tried on the live tables, and said: {}",
+                binary.display(),
+                told.trim()
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+        let tried = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        info!(binary = %binary.display(), tried, "another version takes over");
+        self.successor = Some(binary);
+        Ok(Exchanged { before, after: None, tried: Some(tried) })
+    }
+}
+
+/// What this process was started with, but for another build of the packet path.
+pub(super) fn arguments() -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    let mut given = env::args_os().skip(1);
+    while let Some(argument) = given.next() {
+        if argument == "--bpf-object" {
+            given.next();
+        } else {
+            arguments.push(argument);
+        }
+    }
+    arguments
+}
+
+/// Tries the program that this process would run on the live tables, and leaves everything as it is.
+pub(crate) fn try_out(loaded: &Loaded, instance: &Instance) -> Result<Tried> {
+    let (config, _) = merged(loaded, &Store::new(&instance.overrides))?;
+    let interfaces = instance.pins.linked_interfaces()?;
+    let Some(name) = interfaces.first() else {
+        bail!("nothing runs that it could be tried on; `lightpath run` starts it");
+    };
+    let tried = Dataplane::open(&instance.pins, &spec(&config)?)
+        .map_err(Error::from)
+        .and_then(|dataplane| smoke::run(&dataplane, Interface::named(name)?.index));
+    instance.pins.forget_next()?;
+    tried.context("the program is no good")
+}
+
+/// Refuses a program that is no good, before packets meet it.
+pub(super) fn check(dataplane: &Dataplane, instance: &Instance, interface: &str) -> Result<()> {
+    match smoke::run(dataplane, Interface::named(interface)?.index) {
+        Ok(tried) => {
+            info!(%tried, "the program was tried on the tables");
+            Ok(())
+        }
+        Err(error) => {
+            instance.pins.forget_next()?;
+            Err(error.context("the program is no good and is not used"))
+        }
+    }
+}
+
+/// Goes on as another version, in this process.
+pub(super) fn become_successor(binary: &Path) -> Error {
+    use std::os::unix::process::CommandExt;
+
+    let error = Command::new(binary).args(arguments()).exec();
+    Error::new(error).context(format!("cannot go on as {}", binary.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_judged_by_the_part_of_packets_that_it_drops() {
+        for (forwarded, dropped, usual, expected) in [
+            (0, 0, 0.0, false),
+            (0, 50, 0.0, false),
+            (0, 100, 0.0, true),
+            (1000, 40, 0.0, false),
+            (1000, 80, 0.0, true),
+            (500, 500, 0.5, false),
+            (400, 600, 0.5, true),
+        ] {
+            let seen = Totals { forwarded, dropped };
+            assert_eq!(seen.are_worse_than(usual), expected, "{seen:?}, usually {usual}");
+        }
+    }
+}

@@ -22,6 +22,8 @@ mod schedule;
 mod state;
 mod targets;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod udp;
 mod view;

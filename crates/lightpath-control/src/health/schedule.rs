@@ -22,7 +22,7 @@ use super::targets::{Server, Targets};
 use super::view::{Position, Standing, View};
 
 /// Changes are told together when they come within this time: each costs whoever is told a look at all backends.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 /// How often growing shares are looked at.
 const RAMP: Duration = Duration::from_secs(1);
 /// First checks of many backends are spread by this much for each, so that they do not all go out at once.

@@ -19,6 +19,12 @@ pub struct View {
 }
 
 impl View {
+    /// What is known when one service is checked.
+    #[cfg(test)]
+    pub(crate) fn of_service(name: &str, standings: BTreeMap<Server, Standing>) -> Self {
+        Self { services: BTreeMap::from([(name.into(), Arc::new(standings))]), ..Self::default() }
+    }
+
     /// What is known of a backend; `None` when it is not checked.
     #[must_use]
     pub fn standing(&self, service: &str, server: Server) -> Option<&Standing> {

@@ -106,3 +106,104 @@ impl<'a> Judge<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::parse;
+    use crate::health::Server;
+
+    /// A service of backends with these weights, whose `[service.health]` has further keys.
+    fn service(health: &str, weights: &[u16]) -> Service {
+        let backend = |(host, weight): (usize, &u16)| {
+            format!("[[service.backend]]\naddress = \"10.0.0.{}\"\nweight = {weight}\n", host + 1)
+        };
+        let backends: String = weights.iter().enumerate().map(backend).collect();
+        let text = format!(
+            "[node]\ninterfaces = [\"eth0\"]\n[[service]]\nname = \"web\"\nvip = \"203.0.113.10\"\nport = 80\n\
+             protocol = \"tcp\"\n[service.health]\ntype = \"tcp\"\n{health}\n{backends}"
+        );
+        parse(&text, "f.toml").unwrap().services.remove(0)
+    }
+
+    /// What is known when these backends are down, and the others up.
+    fn view(service: &Service, down: &[usize]) -> View {
+        let standing = |(index, backend): (usize, &Backend)| -> (Server, Standing) {
+            let position = if down.contains(&index) {
+                Position::Down(Cause::Refused)
+            } else {
+                Position::Up { parts: FULL }
+            };
+            ((backend.address, backend.port), Standing { position, since: None, downs: Arc::default() })
+        };
+        View::of_service(&service.name, service.backends.iter().enumerate().map(standing).collect())
+    }
+
+    /// The condition of each backend: up, down, in panic, draining.
+    fn conditions(service: &Service, view: &View) -> String {
+        let judge = Judge::new(service, view);
+        let of = |backend| match judge.condition(backend, Ok(())) {
+            Condition::Up => 'u',
+            Condition::Down(_) => 'd',
+            Condition::Panicking(_) => 'p',
+            Condition::Draining => '0',
+            other => panic!("{other:?}"),
+        };
+        service.backends.iter().map(of).collect()
+    }
+
+    #[test]
+    fn while_too_few_are_up_none_is_left_out() {
+        let weights = [1, 1, 1, 1, 1, 0];
+        for (threshold, down, expected) in [
+            ("0%", &[][..], "uuuuu0"),
+            ("0%", &[0, 1, 2, 3, 4], "ddddd0"),
+            ("40%", &[0, 1, 2], "ddduu0"),
+            ("41%", &[0, 1, 2], "pppuu0"),
+            ("100%", &[4], "uuuup0"),
+            // One without a weight neither counts nor is used.
+            ("1%", &[0, 1, 2, 3, 4, 5], "pppppd"),
+            ("100%", &[5], "uuuuud"),
+        ] {
+            let service = service(&format!("panic_threshold = \"{threshold}\""), &weights);
+            assert_eq!(conditions(&service, &view(&service, down)), expected, "{threshold} {down:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_checked_is_up_and_what_cannot_be_reached_is_not_down() {
+        let checked = service("", &[1, 1]);
+        assert_eq!(conditions(&checked, &View::default()), "uu");
+        let view = view(&checked, &[0]);
+        let unchecked = Service { health: None, ..checked.clone() };
+        assert_eq!(conditions(&unchecked, &view), "uu", "the last of its checks may still be told");
+        let judge = Judge::new(&checked, &view);
+        let unresolved = judge.condition(&checked.backends[0], Err(None));
+        assert_eq!(unresolved, Condition::Unresolved(None), "that is where to look first");
+    }
+
+    #[test]
+    fn only_a_backend_that_is_down_loses_its_flows_and_only_if_they_are_to_move() {
+        let down = Condition::Down(Outage { cause: Cause::Refused, since: None });
+        let (moving, keeping) = (service("", &[1]), service("on_down = \"keep\"", &[1]));
+        assert!(!down.keeps_flows(&moving) && down.keeps_flows(&keeping));
+        assert!(!down.takes_flows());
+        let panicking = Condition::Panicking(Outage { cause: Cause::Refused, since: None });
+        for condition in [Condition::Up, Condition::Draining, Condition::Starting(1), panicking] {
+            assert!(condition.keeps_flows(&moving), "{condition:?}");
+            assert_eq!(condition.takes_flows(), condition != Condition::Draining);
+        }
+    }
+
+    #[test]
+    fn a_share_that_grows_is_never_nothing() {
+        let weight = |weight, parts| {
+            let service = service("", &[weight]);
+            Condition::Starting(parts).weight(&service.backends[0])
+        };
+        assert_eq!((weight(100, 1), weight(100, 5), weight(3, 5), weight(1, 1)), (10, 50, 1, 1));
+        assert_eq!(weight(65_535, 9), 58_981);
+    }
+}

@@ -97,9 +97,15 @@ impl Balancer {
 
     /// Starts the daemon and waits until it balances.
     pub(crate) fn start(&mut self) {
+        self.start_by(|_| ());
+    }
+
+    /// Starts the daemon by a command with more in it, and waits until it balances.
+    pub(crate) fn start_by(&mut self, more: impl FnOnce(&mut Command)) {
         assert!(self.daemon.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         let mut command = self.run_command();
+        more(&mut command);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut daemon = KillOnDrop(command.spawn().unwrap());
         let deadline = Instant::now() + PATIENCE;

@@ -38,6 +38,8 @@ fn vips_are_addresses_for_as_long_as_they_are_configured() {
     assert_eq!(vips(&bed), [v6, v4], "packets still come to the data plane");
 
     bed.balancer.start_with(&file(bed.interfaces, "", &both[..1]));
+    assert_eq!(vips(&bed), [v6, v4], "flows of a service that is gone may live on");
+    assert_eq!(bed.balancer.ask(&["reload", "--now"]).code, Some(0));
     assert_eq!(vips(&bed), [v4]);
     bed.balancer.stop();
 

@@ -95,6 +95,8 @@ type Operation = (&'static str, &'static str);
 fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     const STATUS: Operation = ("get", "/v1/status");
     const RELOAD: Operation = ("post", "/v1/reload");
+    const ROLL_BACK: Operation = ("post", "/v1/rollback");
+    const UPGRADE: Operation = ("post", "/v1/upgrade");
     const EXPLAIN: [Operation; 2] = [("get", "/v1/explain"), ("post", "/v1/explain")];
     const ADD_SERVICE: Operation = ("post", "/v1/services");
     const REMOVE_SERVICE: Operation = ("delete", "/v1/services/{service}");
@@ -114,6 +116,9 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     vec![
         (STATUS, "/v1/status".to_owned(), Value::Null, 200),
         (RELOAD, "/v1/reload?discard=true".to_owned(), Value::Null, 200),
+        (ROLL_BACK, "/v1/rollback".to_owned(), Value::Null, 409),
+        (UPGRADE, "/v1/upgrade".to_owned(), json!({ "binary": "lightpath" }), 422),
+        (UPGRADE, "/v1/upgrade".to_owned(), json!({ "binary": "/bin/false" }), 409),
         (EXPLAIN[0], format!("/v1/explain?{flow}"), Value::Null, 200),
         (EXPLAIN[0], "/v1/explain?src=1".to_owned(), Value::Null, 400),
         (EXPLAIN[1], "/v1/explain".to_owned(), sample, 200),

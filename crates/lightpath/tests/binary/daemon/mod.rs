@@ -11,6 +11,7 @@ mod interfaces;
 mod memory;
 mod reload;
 mod restart;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

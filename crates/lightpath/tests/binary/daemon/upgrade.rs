@@ -1,0 +1,148 @@
+//! Another program under load: it takes over, is taken back, or is refused, and no request notices.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use nix::sys::stat::{Mode, fchmodat};
+
+use crate::common::{Bed, Family, Held, LIGHTPATH, Traffic, number, serve_lines};
+
+use super::{serve_pages, web_file};
+
+const PORT: u16 = 7000;
+
+/// The id of the program that runs.
+fn program(bed: &Bed) -> u64 {
+    number(&bed.balancer.status().0["program"]["id"])
+}
+
+#[test]
+fn an_upgrade_and_a_rollback_under_load_fail_no_request() {
+    let mut bed = Bed::one_armed(3);
+    let _servers = serve_pages(&bed);
+    for (backend, name) in bed.backends.iter().zip(["one", "two", "three"]) {
+        serve_lines(&backend.ns, SocketAddr::from(([0, 0, 0, 0], PORT)), name);
+    }
+    let lines = format!(
+        "{}\n[[service]]\nname = \"lines\"\nvip = \"{}\"\nport = {PORT}\nprotocol = \"tcp\"\n{}",
+        web_file(&bed),
+        Family::V4.vip(20),
+        bed.addresses(Family::V4)
+            .iter()
+            .map(|address| format!("[[service.backend]]\naddress = \"{address}\"\n"))
+            .collect::<String>()
+    );
+    bed.balancer.start_with(&lines);
+    let held = Held::open(&bed.client.ns, (Family::V4.vip(20), PORT), 200);
+    let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));
+    traffic.goes_on_for(100);
+    let pid = bed.balancer.pid();
+    let first = program(&bed);
+
+    // Nothing has been upgraded yet.
+    let refused = bed.balancer.ask(&["rollback"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("no program is kept from before this one"), "{refused:?}");
+
+    // Another version is another file; its packet path is another build when it says so.
+    let other = bed.scratch.join("lightpath-other");
+    fs::copy(LIGHTPATH, &other).unwrap();
+    fchmodat(nix::fcntl::AT_FDCWD, &other, Mode::S_IRWXU, nix::sys::stat::FchmodatFlags::FollowSymlink)
+        .unwrap();
+    let upgraded = bed.balancer.ask(&["upgrade", "--binary", other.to_str().unwrap()]);
+    assert_eq!(upgraded.code, Some(0), "{upgraded:?}");
+    assert!(upgraded.stdout.contains("3 services, 3 of which send to a backend"), "{upgraded:?}");
+    let second = program(&bed);
+    assert_ne!(second, first);
+    assert_eq!(bed.balancer.pid(), pid);
+    assert_eq!(fs::read_link(format!("/proc/{pid}/exe")).unwrap(), other);
+    held.all_talk();
+    traffic.goes_on_for(100);
+
+    assert!(traffic.finish() >= 200);
+    held.all_talk();
+    let status = bed.balancer.status();
+    assert_eq!(status.0["drops"], serde_json::json!({}));
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
+#[test]
+fn a_program_of_another_build_can_be_taken_back_and_a_broken_one_is_refused() {
+    let mut bed = Bed::one_armed(2);
+    let _servers = serve_pages(&bed);
+    bed.balancer.start_with(&web_file(&bed));
+    let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));
+    traffic.goes_on_for(50);
+    let first = program(&bed);
+
+    let object = bed.balancer.ns.command(LIGHTPATH).arg("bpf-object").output().unwrap().stdout;
+    let broken = bed.scratch.join("broken.o");
+    fs::write(&broken, passing_all(object.clone())).unwrap();
+    bed.balancer.stop();
+    let mut start = bed.balancer.run_command();
+    let refused = start.arg("--bpf-object").arg(&broken).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("the program is no good and is not used"), "{told}");
+    assert!(told.contains("answers XDP_PASS, where XDP_TX is right"), "{told}");
+    traffic.goes_on_for(50);
+
+    // The same code, but not the same build: a byte after the end of the object.
+    let another = bed.scratch.join("another.o");
+    fs::write(&another, [object.as_slice(), &[0]].concat()).unwrap();
+    start_with_object(&mut bed, &another);
+    let second = program(&bed);
+    assert_ne!(second, first);
+    traffic.goes_on_for(50);
+    let back = bed.balancer.ask(&["rollback"]);
+    assert_eq!(back.code, Some(0), "{back:?}");
+    assert_eq!(program(&bed), first);
+    traffic.goes_on_for(50);
+    // And forward again.
+    assert_eq!(bed.balancer.ask(&["rollback"]).code, Some(0));
+    assert_eq!(program(&bed), second);
+    assert!(traffic.finish() >= 200);
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
+fn start_with_object(bed: &mut Bed, object: &Path) {
+    bed.balancer.start_by(|command| {
+        command.arg("--bpf-object").arg(object);
+    });
+}
+
+/// The object with two of its programs under each other's names: the balancer hands every packet to the kernel.
+fn passing_all(mut object: Vec<u8>) -> Vec<u8> {
+    let symbols = symbols(&object);
+    let of = |name: &str| symbols.iter().find(|(known, _)| known == name).unwrap().1;
+    let (balancer, pass) = (of("lightpath"), of("lightpath_pass"));
+    for byte in 0..4 {
+        object.swap(balancer + byte, pass + byte);
+    }
+    object
+}
+
+/// Names of symbols, and where in the file the word is that says so (ELF-64, little endian: System V ABI, "Symbol Table").
+fn symbols(object: &[u8]) -> Vec<(String, usize)> {
+    const SYMTAB: u32 = 2;
+    const SYMBOL: usize = 24;
+    let word = |at: usize| u32::from_le_bytes(object[at..at + 4].try_into().unwrap());
+    let long =
+        |at: usize| usize::try_from(u64::from_le_bytes(object[at..at + 8].try_into().unwrap())).unwrap();
+    let half = |at: usize| usize::from(u16::from_le_bytes(object[at..at + 2].try_into().unwrap()));
+    let section = |index: usize| long(0x28) + index * half(0x3a);
+    let table = (0..half(0x3c)).map(section).find(|at| word(at + 4) == SYMTAB).unwrap();
+    let strings = long(section(word(table + 0x28) as usize) + 0x18);
+    let (start, size) = (long(table + 0x18), long(table + 0x20));
+    (start..start + size)
+        .step_by(SYMBOL)
+        .map(|at| {
+            let name = &object[strings + word(at) as usize..];
+            let end = name.iter().position(|byte| *byte == 0).unwrap();
+            (String::from_utf8_lossy(&name[..end]).into_owned(), at)
+        })
+        .collect()
+}

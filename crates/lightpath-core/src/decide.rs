@@ -219,3 +219,10 @@ pub(crate) fn routed<T: Tables>(hop: NextHop, tables: &T) -> NextHop {
     let by_itself = parent == 0 && vlan == 0;
     NextHop { interface: if by_itself { hop.interface } else { parent }, vlan, ..hop }
 }
+
+/// Whether an interface is a VLAN's.
+#[inline(always)]
+pub(crate) fn is_on_another<T: Tables>(interface: u32, tables: &T) -> bool {
+    tables.parameters().features.has(Features::VLAN_ROUTES)
+        && tables.vlan_interface(interface) != VlanInterface::default()
+}

@@ -6,7 +6,7 @@
 use lightpath_abi::{Features, NextHop, Session, Tag};
 
 use crate::apply::{link, network};
-use crate::decide::routed;
+use crate::decide::is_on_another;
 use crate::directory::find;
 use crate::ends::Ends;
 use crate::fullnat::Aligned;
@@ -60,6 +60,9 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
     let (session, direction, hop);
     if let Some((known, backend)) = session::of_client(flow, None, hash, tables) {
         (session, direction, hop) = (known, Direction::ToBackend, Aligned(*backend.next_hop()));
+        if hop.0.interface == 0 {
+            return ends.drop(Reason::NoNextHop, session.service());
+        }
         if hop.0.is_too_small_for(u32::from(length(&frame, &quote, session.backend().is_v4()))) {
             return ends.drop(Reason::TooBig, session.service());
         }
@@ -73,9 +76,13 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
             tos: frame.tos,
         };
         let next = match routes.route(&query) {
-            Route::Via(hop) => routed(hop, tables),
+            // It is not worth the stack that it takes to tag it.
+            Route::Via(hop) if is_on_another(hop.interface, tables) => {
+                return ends.drop(Reason::NoNextHop, known.service());
+            }
+            Route::Via(hop) => hop,
             // The packets that it is about come again, and the client's neighbour is known by then.
-            Route::Unresolved => NextHop::default(),
+            Route::Unresolved => return ends.drop(Reason::NoNextHop, known.service()),
             Route::NotForwarded => return ends.drop(Reason::NoRoute, known.service()),
             // An error is not answered (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)).
             Route::TooBig { .. } => return ends.drop(Reason::TooBig, known.service()),
@@ -87,9 +94,6 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
         return ends.pass();
     } else {
         return ends.drop(Reason::NoSession, 0);
-    }
-    if hop.0.interface == 0 {
-        return ends.drop(Reason::NoNextHop, session.service());
     }
     send(&quote, session, direction, &hop.0, ends)
 }

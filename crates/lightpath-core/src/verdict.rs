@@ -200,6 +200,16 @@ pub enum Egress<'a> {
 }
 
 impl Egress<'_> {
+    /// Index of the interface that the packet leaves by; 0 if the kernel sends it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn interface(&self) -> u32 {
+        match self {
+            Self::Backend(hop) => hop.interface,
+            Self::Routed(hop) => hop.interface,
+        }
+    }
+
     /// The neighbour, unless the kernel finds it.
     #[inline(always)]
     #[must_use]

@@ -97,9 +97,9 @@ fn action(verdict: &Verdict<'_>, context: &XdpContext) -> u32 {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop(_) => xdp_action::XDP_DROP,
         Verdict::Reply(_) => xdp_action::XDP_TX,
-        Verdict::Forward(forwarding) => match forwarding.egress.hop() {
-            None => xdp_action::XDP_PASS,
-            Some(hop) => leave(context, hop.interface),
+        Verdict::Forward(forwarding) => match forwarding.egress.interface() {
+            0 => xdp_action::XDP_PASS,
+            interface => leave(context, interface),
         },
         Verdict::Defer(stage) => defer(*stage, context),
     }

@@ -16,7 +16,7 @@ use crate::output::print_line;
 use crate::status::Status;
 
 /// How long the new version may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `lightpath upgrade`: the daemon goes on as another version.
 pub(crate) fn upgrade(instance: &Instance, options: &Upgrade, json: bool) -> Result<ExitCode> {

@@ -99,17 +99,17 @@ fn name(action: u32) -> String {
 }
 
 /// A packet in the middle of a flow: it opens nothing.
-fn packet_to(line: &Entry) -> Result<Vec<u8>> {
+fn packet_to(service: &Entry) -> Result<Vec<u8>> {
     const TTL: u8 = 64;
-    let port = line.tag.ports().0.max(1);
+    let port = service.tag.ports().0.max(1);
     let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
-    let network = match line.address.to_ip() {
+    let network = match service.address.to_ip() {
         IpAddr::V4(vip) => link.ipv4(CLIENT_V4.octets(), vip.octets(), TTL),
         IpAddr::V6(vip) => link.ipv6(CLIENT_V6.octets(), vip.octets(), TTL),
     };
     let mut packet = Vec::new();
     let payload = [0; 8];
-    if line.tag.protocol() == TCP {
+    if service.tag.protocol() == TCP {
         network.tcp(CLIENT_PORT, port, 1, u16::MAX).ack(1).write(&mut packet, &payload)?;
     } else {
         network.udp(CLIENT_PORT, port).write(&mut packet, &payload)?;

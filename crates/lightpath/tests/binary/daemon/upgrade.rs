@@ -6,9 +6,9 @@ use std::path::Path;
 
 use nix::sys::stat::{Mode, fchmodat};
 
-use crate::common::{Bed, Family, Held, LIGHTPATH, Traffic, number, serve_lines};
+use crate::common::{Bed, Family, Held, LIGHTPATH, Service, Traffic, file, number, serve_lines};
 
-use super::{serve_pages, web_file};
+use super::{serve_pages, web, web_file};
 
 const PORT: u16 = 7000;
 
@@ -24,16 +24,10 @@ fn an_upgrade_and_a_rollback_under_load_fail_no_request() {
     for (backend, name) in bed.backends.iter().zip(["one", "two", "three"]) {
         serve_lines(&backend.ns, SocketAddr::from(([0, 0, 0, 0], PORT)), name);
     }
-    let lines = format!(
-        "{}\n[[service]]\nname = \"lines\"\nvip = \"{}\"\nport = {PORT}\nprotocol = \"tcp\"\n{}",
-        web_file(&bed),
-        Family::V4.vip(20),
-        bed.addresses(Family::V4)
-            .iter()
-            .map(|address| format!("[[service.backend]]\naddress = \"{address}\"\n"))
-            .collect::<String>()
-    );
-    bed.balancer.start_with(&lines);
+    let [web_v4, web_v6] = web(&bed);
+    let mut lines = Service::web("lines", Family::V4.vip(20), &bed.addresses(Family::V4));
+    lines.port = "7000";
+    bed.balancer.start_with(&file(bed.interfaces, "", &[web_v4, web_v6, lines]));
     let held = Held::open(&bed.client.ns, (Family::V4.vip(20), PORT), 200);
     let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));
     traffic.goes_on_for(100);

@@ -11,7 +11,7 @@ use lightpath_abi::{Address, Backend as BackendEntry, BackendNumber, NextHop, Se
 use lightpath_core::host::{Changes, Image};
 
 use crate::health::View;
-use crate::hops::{self, Hop, Reason};
+use crate::hops::{self, Hop, Reason, Vlans};
 use crate::leaving::{self, Leaver};
 use crate::maglev::{self, Candidate};
 use crate::model::{Announce, Backend, Config, Forward, Node, Service};
@@ -35,6 +35,8 @@ pub struct Surroundings<'a> {
     pub health: &'a View,
     /// Addresses of this node, whoever put them there; those that are no VIP do not matter.
     pub addresses: &'a BTreeSet<IpAddr>,
+    /// The VLAN interfaces of this node, to which replies may be routed.
+    pub vlans: &'a Vlans,
     /// Whether the kernel may merge packets before the program sees them (GRO does, before generic XDP). Their length then says
     /// nothing of the way that they fit, so none is too big.
     pub merged: bool,
@@ -259,6 +261,7 @@ impl Reconciler {
             translating.into_iter().flat_map(|source| self.sources.addresses(source)).collect();
         image.entries.extend(nodes.into_iter().map(plan::node_entry));
         image.sources = self.sources.table().to_vec();
+        image.vlans.clone_from(surroundings.vlans);
         let changes = dataplane.apply(&image).map_err(Error::Dataplane)?;
         self.sources.end();
         self.numbering.retain(&image);

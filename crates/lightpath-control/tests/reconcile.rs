@@ -11,7 +11,7 @@ use lightpath_abi::{
 };
 use lightpath_control::config::parse;
 use lightpath_control::health::View;
-use lightpath_control::hops::{Hop, NextHop, Reason};
+use lightpath_control::hops::{Hop, NextHop, Reason, Vlans};
 use lightpath_control::model::{Config, Forward};
 use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{Condition, Dataplane, Hops, Reconciler, Surroundings};
@@ -36,6 +36,7 @@ struct Node {
     dataplane: Recorder,
     hops: Hops,
     addresses: BTreeSet<IpAddr>,
+    vlans: Vlans,
 }
 
 fn address(text: &str) -> IpAddr {
@@ -81,6 +82,7 @@ impl Node {
             dataplane: Recorder(running),
             hops: BTreeMap::new(),
             addresses: BTreeSet::new(),
+            vlans: Vlans::new(),
         }
     }
 
@@ -94,6 +96,7 @@ impl Node {
             hops: &self.hops,
             health: &View::default(),
             addresses: &self.addresses,
+            vlans: &self.vlans,
             merged: false,
         };
         self.reconciler.reconcile(surroundings, &mut self.dataplane).unwrap();

@@ -8,6 +8,7 @@ mod kernel;
 mod neighbours;
 mod resolve;
 mod view;
+mod vlans;
 mod watch;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use kernel::Error;
+pub use vlans::{Vlans, vlans};
 pub use watch::{Watcher, release};
 
 /// Where packets to a backend go next.

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use lightpath_control::config;
 use lightpath_control::health::View;
-use lightpath_control::hops::{Hop, NextHop};
+use lightpath_control::hops::{Hop, NextHop, Vlans};
 use lightpath_control::reconcile::{Hops, Reconciler, Surroundings};
 use lightpath_core::wire::{TCP, UDP, ethernet};
 use lightpath_dataplane::bench::{Stopwatch, Traffic};
@@ -99,6 +99,7 @@ impl Bed {
                 hops: &hops,
                 health: &View::default(),
                 addresses: &BTreeSet::new(),
+                vlans: &Vlans::new(),
                 merged: false,
             };
             Reconciler::new(config, &kernel.0.tables()).reconcile(surroundings, &mut kernel)?;

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::backends::{FIRST_CHECKS, addresses_of, wait_for_hops};
 use super::interfaces::Interfaces;
-use super::{Daemon, Host, Kernel, spec};
+use super::{Daemon, Host, Kernel, program};
 
 impl Daemon {
     /// Makes a configuration the one that runs.
@@ -33,6 +33,7 @@ impl Daemon {
                 hops: &hops,
                 health: &health,
                 addresses: &self.addresses,
+                vlans: &self.vlans,
                 merged: self.interfaces.any_generic(),
             };
             self.reconciler
@@ -59,7 +60,7 @@ impl Daemon {
     /// Brings tables, program and interfaces in line with a configuration.
     fn apply(&mut self, next: &mut Reconciler) -> Result<()> {
         let node = next.config().node.clone();
-        let wanted = spec(next.config())?;
+        let wanted = program(next.config(), &self.vlans)?;
         let running = *self.kernel.0.spec();
         if running.hash_key != wanted.hash_key {
             return self.start_afresh(next, &wanted);
@@ -76,6 +77,7 @@ impl Daemon {
             hops: &hops,
             health: &health,
             addresses: &self.addresses,
+            vlans: &self.vlans,
             merged: self.interfaces.any_generic(),
         };
         match next.reconcile(surroundings, &mut self.kernel) {
@@ -102,6 +104,7 @@ impl Daemon {
             hops: &hops,
             health: &health,
             addresses: &self.addresses,
+            vlans: &self.vlans,
             merged: self.interfaces.any_generic(),
         };
         afresh.reconcile(surroundings, &mut kernel).context("cannot fill the tables")?;

@@ -26,7 +26,7 @@ use hyper::StatusCode;
 use lightpath_abi::Features;
 use lightpath_control::config::Loaded;
 use lightpath_control::health::{Checks, Targets};
-use lightpath_control::hops::Watcher;
+use lightpath_control::hops::{self, Vlans, Watcher};
 use lightpath_control::host::{addresses, ports_for_snat};
 use lightpath_control::model::Config;
 use lightpath_control::overrides::{Merged, Overrides, Store};
@@ -87,6 +87,8 @@ pub(crate) struct Daemon {
     checks: Checks,
     /// Addresses of this host, as last seen.
     addresses: BTreeSet<IpAddr>,
+    /// VLAN interfaces of this host, as last seen.
+    vlans: Vlans,
     /// The backends whose next hops are followed.
     targets: watch::Sender<BTreeSet<IpAddr>>,
     rates: Rates,
@@ -138,12 +140,13 @@ impl Daemon {
         let (config, overrides) = merged(&loaded, &store)?;
         let node = config.node.clone();
         check_interfaces(&instance.pins, &node.interfaces)?;
-        let mut spec = spec(&config)?;
+        let vlans = hops::vlans().await.context("cannot see the interfaces of this host")?;
+        let mut spec = program(&config, &vlans)?;
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
         let before = kernel.0.counters()?;
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
-        let with_leavers = self::spec(reconciler.config())?;
+        let with_leavers = program(reconciler.config(), &vlans)?;
         if !spec.can_all_of(&with_leavers) {
             // What leaves may need more of the program than what stays.
             spec = spec.joined(&with_leavers);
@@ -164,7 +167,8 @@ impl Daemon {
 
         let (known, health) = (hops.borrow_and_update().clone(), checks.view());
         let own = addresses::all().await.context("cannot see the addresses of this host")?;
-        let surroundings = Surroundings { hops: &known, health: &health, addresses: &own, merged: false };
+        let surroundings =
+            Surroundings { hops: &known, health: &health, addresses: &own, vlans: &vlans, merged: false };
         let mut filled = reconciler.reconcile(surroundings, &mut kernel);
         if let Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) = filled {
             info!(
@@ -211,6 +215,7 @@ impl Daemon {
             hops,
             checks,
             addresses: own,
+            vlans,
             targets,
             rates,
             motion,
@@ -262,6 +267,7 @@ impl Daemon {
             hops: &hops,
             health: &health,
             addresses: &self.addresses,
+            vlans: &self.vlans,
             merged: self.interfaces.any_generic(),
         };
         match self.reconciler.reconcile(surroundings, &mut self.kernel) {
@@ -352,6 +358,20 @@ impl Daemon {
         }
     }
 
+    /// Replies may be routed to VLAN interfaces, which takes another program where there were none.
+    async fn see_vlans(&mut self, vlans: Vlans) {
+        if vlans == self.vlans {
+            return;
+        }
+        self.vlans = vlans;
+        let wanted = program(self.reconciler.config(), &self.vlans);
+        if wanted.is_ok_and(|wanted| self.kernel.0.spec().can_all_of(&wanted)) {
+            self.follow("the VLAN interfaces of this host changed");
+        } else if let Err(error) = self.adopt(self.reconciler.wanted().clone()).await {
+            error!("replies do not reach clients on VLAN interfaces: {error:#}");
+        }
+    }
+
     /// What changes without telling: interfaces made anew, addresses flushed.
     async fn look_after(&mut self) {
         self.interfaces.watch(&mut self.kernel.0);
@@ -361,6 +381,10 @@ impl Daemon {
         match addresses::all().await {
             Ok(addresses) => self.see_addresses(addresses),
             Err(error) => warn!(%error, "whether VIPs are addresses of this host is not followed"),
+        }
+        match hops::vlans().await {
+            Ok(vlans) => self.see_vlans(vlans).await,
+            Err(error) => warn!(%error, "VLAN interfaces of this host are not followed"),
         }
         match self.kernel.0.counters() {
             Ok(counters) => {
@@ -407,6 +431,14 @@ fn send<T>(to: Answer<T>, answer: Result<T, Problem>) {
 /// The VIPs among the addresses of a host.
 fn vips_among(config: &Config, addresses: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
     config.services.iter().map(|service| service.vip).filter(|vip| addresses.contains(vip)).collect()
+}
+
+/// The program that a configuration asks for on a host with these VLAN interfaces.
+fn program(config: &Config, vlans: &Vlans) -> Result<Spec> {
+    let spec = spec(config)?;
+    let replies = spec.features.has(Features::NAT) || spec.features.has(Features::FULLNAT);
+    let more = if replies && !vlans.is_empty() { Features::VLAN_ROUTES } else { Features::default() };
+    Ok(Spec { features: spec.features | more, ..spec })
 }
 
 /// The program that a configuration asks for.

@@ -110,7 +110,7 @@ impl Daemon {
     pub(super) fn roll_back(&mut self) -> Result<Exchanged, Problem> {
         let conflict =
             |error: Error| Problem::new(StatusCode::CONFLICT, format!("nothing is changed: {error:#}"));
-        let needed = spec(self.reconciler.config()).map_err(conflict)?;
+        let needed = super::program(self.reconciler.config(), &self.vlans).map_err(conflict)?;
         let id = |dataplane: &Dataplane| dataplane.info().map(|info| info.id);
         let before = id(&self.kernel.0).map_err(|error| conflict(error.into()))?;
         self.kernel.0.roll_back(&needed).map_err(|error| conflict(error.into()))?;

@@ -8,7 +8,10 @@ use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 
+use lightpath_abi::VlanInterface;
+
 use super::*;
+use crate::hops::vlans;
 
 const ETH0: u32 = 2;
 const TAGGED: u32 = 3;
@@ -123,4 +126,18 @@ fn tags_that_cannot_be_written_are_refused_with_the_reason() {
 
     let said = Reason::Vlan { interface: "tagged0".to_owned(), problem: VlanProblem::Nested }.to_string();
     assert_eq!(said, "tagged0 is a VLAN within a VLAN: use an 802.1Q VLAN of an interface of this host");
+}
+
+#[test]
+fn interfaces_that_xdp_cannot_send_by_are_named_with_those_that_it_can() {
+    let messages = [
+        ethernet(ETH0, "eth0", 1500),
+        vlan(TAGGED, "tagged0", ETH0, 7, VlanProtocol::Ieee8021Q),
+        vlan(4, "priority0", ETH0, 0, VlanProtocol::Ieee8021Q),
+        vlan(5, "nested0", TAGGED, 8, VlanProtocol::Ieee8021Q),
+    ];
+    let links = messages.iter().filter_map(Link::from_message).map(|link| (link.index, link)).collect();
+    let on_eth0 = |vlan| VlanInterface { parent: ETH0, vlan, reserved: 0 };
+    let expected = [(TAGGED, on_eth0(7)), (4, on_eth0(0)), (5, VlanInterface::KERNELS)];
+    assert_eq!(vlans::of(&links), BTreeMap::from(expected));
 }

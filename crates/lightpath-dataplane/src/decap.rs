@@ -17,8 +17,9 @@ use zerocopy::transmute;
 
 use crate::attach::{attach_program, look};
 use crate::interface::{Interface, Mode};
+use crate::loaded::loaded;
 use crate::object::{DECAP, DECAP_OBJECT};
-use crate::program::{loaded, promote, vacated};
+use crate::program::{promote, vacated};
 use crate::test_run::{self, Outcome, TestPacket};
 use crate::{Error, Pins, ProgramFigures, XdpMode};
 

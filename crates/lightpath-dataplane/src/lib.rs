@@ -16,6 +16,7 @@ mod flows;
 mod grow;
 mod interface;
 mod lines;
+mod loaded;
 mod maps;
 mod memory;
 mod object;
@@ -27,6 +28,7 @@ mod slots;
 mod spec;
 mod tables;
 mod test_run;
+mod trial;
 
 pub use lightpath_core::host::{Changes, Image as Tables, Unwrapped};
 
@@ -42,3 +44,4 @@ pub use pins::Pins;
 pub use program::{Dataplane, ProgramFigures};
 pub use spec::{Capacity, DEFAULT_SESSIONS, MAX_SOURCES, Spec};
 pub use test_run::{Outcome, TestPacket};
+pub use trial::Trial;

@@ -38,6 +38,9 @@ pub(crate) const PINNED: [&str; 17] = [
     "REPLIES",
 ];
 
+/// Those that packets only read.
+pub(crate) const READ: [&str; 6] = ["FILTER", "DIRECTORY", SLOTS, SOURCES, VLANS, "BACKENDS"];
+
 /// Those that every program uses, whatever its features. Others may be the slow path's alone.
 const OF_EVERY_PROGRAM: [&str; 4] = ["FILTER", "DIRECTORY", SLOTS, "BACKENDS"];
 

@@ -26,20 +26,24 @@ const BUILD: u32 = 4;
 /// Pins what a program is made for.
 pub(crate) fn describe(path: &Path, spec: &Spec) -> Result<(), Error> {
     let Spec { features, port_prefixes, snat_ports, .. } = spec;
-    let mut hasher = DefaultHasher::new();
-    object().hash(&mut hasher);
     let words: [u64; WORDS as usize] = [
         features.0.into(),
         (*port_prefixes).into(),
         snat_ports.first.into(),
         snat_ports.last.into(),
-        hasher.finish(),
+        this_build(),
     ];
     let mut map = Array::<MapData, u64>::create(WORDS, 0).map_err(Error::map(ABOUT))?;
     for (index, word) in (0..).zip(words) {
         map.set(index, word, 0).map_err(Error::map(ABOUT))?;
     }
     map.pin(path).map_err(|source| Error::Pin { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn this_build() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    object().hash(&mut hasher);
+    hasher.finish()
 }
 
 fn about(path: &Path) -> Result<Array<MapData, u64>, Error> {
@@ -67,6 +71,13 @@ fn described(path: &Path, spec: &Spec) -> Result<Spec, Error> {
 }
 
 impl Pins {
+    /// Whether the program that runs is of the build that this process loads.
+    #[must_use]
+    pub fn run_this_build(&self) -> bool {
+        let [_, _, [about, _, _]] = self.of_program();
+        about.exists() && build(&about).is_ok_and(|build| build == this_build())
+    }
+
     /// Each pin of a program, where it goes while the program is loaded, and where it is kept when another has its place.
     fn of_program(&self) -> [[PathBuf; 3]; 3] {
         let place = |name: &str| {

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use aya::maps::ProgramArray;
 use aya::programs::Xdp;
-use aya::{Ebpf, EbpfLoader};
 use aya_obj::programs::XdpAttachType;
 use lightpath_abi::{BackendNumber, Session, SessionSet};
+use lightpath_core::Parameters;
 use lightpath_core::host::HostTables;
-use lightpath_core::{Parameters, Stage};
 
+use crate::loaded::Loaded;
 use crate::maps::{self, Maps};
-use crate::object::{BALANCER, STAGES, object, stage};
+use crate::object::BALANCER;
 use crate::pins::{Generation, Pins};
 use crate::{Capacity, Changes, Counters, Error, Motion, Spec, Tables, grow, previous};
 
@@ -182,36 +181,7 @@ impl ProgramFigures {
 /// Loads the object over the maps in `directory`, making those that are not there, and pins the balancer's program beside the
 /// one before it. From then on both are known as this instance's. What the kernel says of its stages.
 fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures>, Error> {
-    let directory_mask = spec.capacity.directory - 1;
-    let session_mask = spec.capacity.sessions - 1;
-    let [snat_first, snat_last] = [spec.snat_ports.first, spec.snat_ports.last].map(u32::from);
-    let map_pins: Vec<_> = maps::PINNED.iter().map(|name| (*name, directory.join(name))).collect();
-    let mut loader = EbpfLoader::new();
-    loader
-        .override_global("FEATURES", &spec.features.0, true)
-        .override_global("DIRECTORY_MASK", &directory_mask, true)
-        .override_global("PORT_PREFIXES", &spec.port_prefixes, true)
-        .override_global("HASH_START", &spec.hash_key.start, true)
-        .override_global("HASH_MULTIPLIER", &spec.hash_key.multiplier, true)
-        .override_global("SESSION_MASK", &session_mask, true)
-        .override_global("SNAT_FIRST", &snat_first, true)
-        .override_global("SNAT_LAST", &snat_last, true);
-    for (name, entries) in maps::sizes(spec.capacity) {
-        loader.map_max_entries(name, entries);
-    }
-    for (name, path) in &map_pins {
-        loader.map_pin_path(name, path.as_path());
-    }
-    let mut object = loader.load(object())?;
-    loaded(&mut object, BALANCER)?;
-    let stages = object.take_map(STAGES).ok_or(Error::Missing { name: STAGES })?;
-    let mut stages = ProgramArray::try_from(stages).map_err(Error::map(STAGES))?;
-    let mut figures = Vec::new();
-    for number in Stage::ALL.into_iter().filter(|stage| spec.features.has(stage.feature())) {
-        let program = loaded(&mut object, stage(number))?;
-        stages.set(number as u32, program.fd()?, 0).map_err(Error::map(STAGES))?;
-        figures.push(ProgramFigures::of(program)?);
-    }
+    let Loaded { mut object, stages, figures } = Loaded::over(directory, &maps::PINNED, spec)?;
     let next = vacated(pins.next_stages())?;
     stages.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
 
@@ -221,12 +191,6 @@ fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures
     let next = vacated(pins.next_program())?;
     program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
     Ok(figures)
-}
-
-pub(crate) fn loaded<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Error> {
-    let program: &mut Xdp = object.program_mut(name).ok_or(Error::Missing { name })?.try_into()?;
-    program.load()?;
-    Ok(program)
 }
 
 /// A place for a pin, without what an attempt before this one may have left there.

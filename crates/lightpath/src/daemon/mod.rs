@@ -181,10 +181,10 @@ impl Daemon {
         log_unresolved(&reconciler);
         host.prepare(reconciler.config())?;
         Host::check_ports(reconciler.config(), &own)?;
-        if let Some(interface) = node.interfaces.first() {
+        let replaces = !instance.pins.linked_interfaces()?.is_empty() && !instance.pins.run_this_build();
+        if let Some(interface) = node.interfaces.first().filter(|_| replaces) {
             program::check(&kernel.0, &instance, interface)?;
         }
-        let replaces = !instance.pins.linked_interfaces()?.is_empty();
         let watch = replaces.then_some(Watch::begin(&before, &kernel.0.counters()?));
         let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         if interfaces.any_generic() {

@@ -8,9 +8,11 @@ mod health;
 mod hops;
 mod instances;
 mod interfaces;
+mod lossless;
 mod memory;
 mod reload;
 mod restart;
+mod scale;
 mod upgrade;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,143 @@
+//! Everything that an operator does to a balancer, under load: nothing is lost.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use crate::common::{
+    Balancer, Bed, Family, Held, LIGHTPATH, Service, Traffic, eventually, file, number, serve_lines,
+    tcp_segments_sent,
+};
+
+use super::serve_pages;
+
+const PORT: u16 = 7000;
+const HELD: usize = 200;
+/// Requests that each event has to live through.
+const REQUESTS: usize = 60;
+
+/// A page service and one of lines, whose first backend has this weight.
+fn configuration(bed: &Bed, backends: usize, first: &'static str) -> String {
+    let addresses = &bed.addresses(Family::V4)[..backends];
+    let mut services = ["pages", "lines"].map(|name| Service::web(name, Family::V4.vip(10), addresses));
+    services[1].port = "7000";
+    for service in &mut services {
+        service.backends[0].more = first;
+    }
+    file(bed.interfaces, "", &services)
+}
+
+/// What an operator does.
+type Event = (&'static str, fn(&mut Bed));
+
+fn ask(bed: &Bed, arguments: &[&str]) {
+    let output = bed.balancer.ask(arguments);
+    assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
+}
+
+fn reload(bed: &Bed, text: &str) {
+    bed.balancer.configure(text);
+    ask(bed, &["reload"]);
+}
+
+fn first(bed: &Bed) -> String {
+    bed.addresses(Family::V4)[0].to_string()
+}
+
+fn start_again(bed: &mut Bed, end: fn(&mut Balancer)) {
+    end(&mut bed.balancer);
+    bed.balancer.start();
+}
+
+const EVENTS: [Event; 12] = [
+    ("upgrade to another build", |bed| ask(bed, &["upgrade"])),
+    ("rollback", |bed| ask(bed, &["rollback"])),
+    ("SIGKILL and start", |bed| start_again(bed, Balancer::kill)),
+    ("SIGTERM and start", |bed| start_again(bed, Balancer::stop)),
+    ("reload: a backend more", |bed| reload(bed, &configuration(bed, 4, ""))),
+    ("reload: another weight", |bed| reload(bed, &configuration(bed, 4, "weight = 300"))),
+    ("reload: IPv6 and a range, so another program", |bed| {
+        let more = Service {
+            port: "\"9000-9009\"",
+            ..Service::web("more", Family::V6.vip(10), &bed.addresses(Family::V6))
+        };
+        reload(bed, &(configuration(bed, 4, "weight = 300") + &more.to_string()));
+    }),
+    ("reload: a hundred services more, so larger tables", |bed| {
+        let service = |number: u8| {
+            let mut service =
+                Service::web(&format!("s{number}"), Family::V4.vip(100 + number), &bed.addresses(Family::V4));
+            service.forward = "dsr";
+            service.more = "slots = 1021";
+            service.to_string()
+        };
+        let more: String = (0..100).map(service).collect();
+        reload(bed, &(configuration(bed, 4, "weight = 300") + &more));
+    }),
+    ("reload: all that is gone again", |bed| reload(bed, &configuration(bed, 4, ""))),
+    ("drain", |bed| {
+        for service in ["pages", "lines"] {
+            ask(bed, &["backend", "drain", service, &first(bed)]);
+        }
+    }),
+    ("removal", |bed| {
+        for service in ["pages", "lines"] {
+            ask(bed, &["backend", "remove", service, &first(bed)]);
+        }
+    }),
+    ("reload --discard", |bed| ask(bed, &["reload", "--discard"])),
+];
+
+#[test]
+fn nothing_that_an_operator_does_loses_a_packet() {
+    let mut bed = Bed::one_armed(4);
+    let _servers = serve_pages(&bed);
+    for (backend, name) in bed.backends.iter().zip(["one", "two", "three", "four"]) {
+        serve_lines(&backend.ns, SocketAddr::from(([0, 0, 0, 0], PORT)), name);
+    }
+    // The same packet path, but another build: there is a byte after the end of the object.
+    let mut object = bed.balancer.ns.command(LIGHTPATH).arg("bpf-object").output().unwrap().stdout;
+    object.push(0);
+    let another = bed.scratch.join("another.o");
+    fs::write(&another, object).unwrap();
+    bed.balancer.configure(&configuration(&bed, 3, ""));
+    bed.balancer.start_by(|command| drop(command.arg("--bpf-object").arg(&another)));
+
+    let held = Held::open(&bed.client.ns, (Family::V4.vip(10), PORT), HELD);
+    let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));
+    traffic.goes_on_for(REQUESTS);
+    for (what, event) in EVENTS {
+        event(&mut bed);
+        held.all_talk();
+        traffic.goes_on_for(REQUESTS);
+        println!("{what}: {HELD} connections held, 0 reset");
+    }
+    let requests = traffic.finish();
+    held.all_talk();
+    let (sent, counted) = account(&bed);
+    println!(
+        "{} events: {requests} requests, 0 failed; {HELD} connections, 0 reset; {sent} packets sent by the client, {counted} counted, \
+         0 dropped",
+        EVENTS.len()
+    );
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
+/// The client talks to the VIP only: each segment that it ever sent was counted. A link may have lost some on the way, each of
+/// which made somebody send again.
+fn account(bed: &Bed) -> (u64, u64) {
+    let counted = || -> u64 {
+        let status = bed.balancer.status();
+        assert_eq!(status.0["drops"], serde_json::json!({}));
+        ["pages", "lines"].iter().map(|name| number(&status.service(name)["packets"])).sum()
+    };
+    let sent = || tcp_segments_sent(&bed.client.ns).0;
+    let sent_again = || -> u64 {
+        let hosts = bed.backends.iter().map(|backend| &backend.ns).chain([&bed.client.ns]);
+        hosts.map(|host| tcp_segments_sent(host).1).sum()
+    };
+    eventually("all segments are counted", || {
+        sent().checked_sub(counted()).is_some_and(|lost| lost <= sent_again())
+    });
+    (sent(), counted())
+}

@@ -31,6 +31,7 @@ mod test_run;
 pub use lightpath_core::host::{Changes, Image as Tables, Unwrapped};
 
 pub use attach::{Attachment, Detached, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
+pub use clock::is_synchronised;
 pub use counters::Counters;
 pub use decap::{Decap, DecapSpec};
 pub use error::Error;

@@ -5,6 +5,7 @@
 
 mod events;
 mod kernel;
+mod look;
 mod neighbours;
 mod resolve;
 mod view;
@@ -17,6 +18,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use kernel::Error;
+pub use look::look;
 pub use watch::{Watcher, release};
 
 /// Where packets to a backend go next.

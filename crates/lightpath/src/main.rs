@@ -11,6 +11,7 @@ mod commands;
 mod daemon;
 mod decap;
 mod demo;
+mod doctor;
 mod explanation;
 mod hex;
 mod instance;

@@ -45,7 +45,7 @@ fn every_command_has_help_with_an_example() {
     // A command stands at the beginning of its line, what continues an explanation further in.
     let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     let names: Vec<&str> = names.filter(|name| !name.is_empty() && *name != "help").collect();
-    for expected in ["demo", "run", "check", "status", "bench", "decap", "detach"] {
+    for expected in ["demo", "run", "check", "status", "bench", "decap", "doctor", "detach"] {
         assert!(names.contains(&expected), "{help:?}");
     }
     for name in names {

@@ -16,6 +16,7 @@ mod flows;
 mod grow;
 mod interface;
 mod lines;
+mod map_ids;
 mod maps;
 mod memory;
 mod object;

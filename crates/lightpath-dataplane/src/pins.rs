@@ -93,7 +93,7 @@ impl Pins {
     /// What a start that was cut short has left beside what runs. While a daemon starts or changes something, it has these too.
     #[must_use]
     pub fn unfinished(&self) -> Vec<PathBuf> {
-        let next = [self.next_program(), self.next_stages(), self.maps(Generation::Next)];
+        let next = [self.next_program(), self.next_stages(), self.next_about(), self.maps(Generation::Next)];
         next.into_iter().filter(|path| path.exists()).collect()
     }
 

@@ -5,6 +5,7 @@
 
 mod api;
 mod bench;
+mod capabilities;
 mod changed;
 mod cli;
 mod commands;
@@ -18,7 +19,6 @@ mod instance;
 mod logging;
 mod output;
 mod problem;
-mod root;
 mod status;
 mod take_off;
 

@@ -18,9 +18,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::capabilities::{DAEMON, require};
 use crate::cli;
 use crate::instance::Instance;
-use crate::root::require_root;
 use checks::{Check, Look};
 use finding::{Finding, Severity};
 use report::{Done, Report};
@@ -28,7 +28,7 @@ use surroundings::Surroundings;
 
 /// Runs the command.
 pub(crate) fn run(options: &cli::Doctor, instance: &Instance, json: bool) -> Result<ExitCode> {
-    require_root("lightpath doctor")?;
+    require("lightpath doctor", DAEMON)?;
     let mut around = Surroundings::look(&options.file.config, instance)?;
     let mut findings = examine(&around);
     let mut done = Vec::new();

@@ -11,6 +11,7 @@ mod interfaces;
 mod memory;
 mod reload;
 mod restart;
+mod service;
 mod upgrade;
 
 use std::collections::BTreeMap;

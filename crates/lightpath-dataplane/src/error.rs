@@ -136,6 +136,12 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The kernel did not tell which maps the running program uses.
+    #[error("cannot ask the kernel which maps the running program uses: {source}")]
+    Uses {
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The kernel did not answer about an interface.
     #[error("cannot ask the kernel about interface {interface}: {source}")]
     Netlink {

@@ -17,6 +17,7 @@ mod grow;
 mod interface;
 mod lines;
 mod loaded;
+mod map_ids;
 mod maps;
 mod memory;
 mod object;
@@ -33,6 +34,7 @@ mod trial;
 pub use lightpath_core::host::{Changes, Image as Tables, Unwrapped};
 
 pub use attach::{Attachment, Detached, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
+pub use clock::is_synchronised;
 pub use counters::Counters;
 pub use decap::{Decap, DecapSpec};
 pub use error::Error;

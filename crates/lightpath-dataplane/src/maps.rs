@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use aya::maps::{Array, MapData, PerCpuArray};
-use aya::programs::ProgramInfo;
+use aya::programs::Xdp;
+use aya_obj::programs::XdpAttachType;
 use lightpath_abi::{
     Backend, Entry, FILTER_WORDS, Flow, FlowTable, SCHEMA, Session, SessionSet, SlotPair, Source,
     VlanInterface,
@@ -13,6 +15,7 @@ use lightpath_abi::{
 use lightpath_core::HashKey;
 use lightpath_core::host::Moves;
 
+use crate::map_ids::map_ids;
 use crate::memory::Memory;
 use crate::pins::{Generation, Pins};
 use crate::{Capacity, Error, Spec};
@@ -240,12 +243,10 @@ pub(crate) fn finish_promotion(pins: &Pins) -> Result<(), Error> {
 
 /// Whether the pinned program runs on the maps in `directory`. A crash while maps were exchanged may have left others there.
 fn uses(program: &Path, directory: &Path) -> Result<bool, Error> {
-    let Ok(info) = ProgramInfo::from_pin(program) else {
+    let Ok(program) = Xdp::from_pin(program, XdpAttachType::Interface) else {
         return Ok(false);
     };
-    let Some(used) = info.map_ids()? else {
-        return Ok(false);
-    };
+    let used = map_ids(program.fd()?.as_fd()).map_err(|source| Error::Uses { source })?;
     let used: HashSet<u32> = used.into_iter().collect();
     for name in OF_EVERY_PROGRAM {
         let Ok(map) = MapData::from_pin(directory.join(name)) else {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::net::if_::if_nametoindex;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::Error;
@@ -87,6 +88,26 @@ impl Pins {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// What a start that was cut short has left beside what runs. While a daemon starts or changes something, it has these too.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<PathBuf> {
+        let next = [self.next_program(), self.next_stages(), self.next_about(), self.maps(Generation::Next)];
+        next.into_iter().filter(|path| path.exists()).collect()
+    }
+
+    /// The pins of links whose interface is gone.
+    pub fn stray_links(&self) -> Result<Vec<PathBuf>, Error> {
+        let links = self.linked_interfaces()?;
+        let stray = links.iter().filter(|name| if_nametoindex(name.as_str()).is_err());
+        Ok(stray.map(|name| self.link(name)).collect())
+    }
+
+    /// Removes one of [`unfinished`](Self::unfinished) or [`stray_links`](Self::stray_links).
+    pub fn remove_leftover(path: &Path) -> Result<(), Error> {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        removed.map_err(Error::path(path))
     }
 
     /// Whether there is anything.

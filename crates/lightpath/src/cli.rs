@@ -41,6 +41,14 @@ Example:
   lightpath service add --file service.toml
   lightpath service remove dns";
 
+const DOCTOR_HELP: &str = "\
+It needs no daemon, and may run beside one. Exit status: 1 also when traffic would be lost.
+
+Example:
+  lightpath doctor
+  lightpath doctor --fix
+  lightpath doctor --json | jq '.findings[] | select(.severity == \"error\")'";
+
 const DECAP_HELP: &str = "\
 Everything else that arrives stays the kernel's, untouched: other packets, tunnels that this host ends itself, tunnels to other
 hosts. What comes out of a tunnel has to be for an address of this host, so make the VIP one:
@@ -144,6 +152,9 @@ pub(crate) enum Command {
     /// On a backend: take packets out of IPIP and GUE, from listed balancers only, until SIGTERM or Ctrl-C.
     #[command(after_help = DECAP_HELP)]
     Decap(Decap),
+    /// Is this host ready? Looks at kernel, drivers, routes, backends and settings, and says what mends what is wrong.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Doctor),
     /// Take the data plane off its interfaces and undo what was changed on this host.
     #[command(after_help = "Example:\n  lightpath detach --instance default")]
     Detach,
@@ -187,6 +198,16 @@ pub(crate) struct ConfigFile {
     /// The configuration file.
     #[arg(short, long, default_value = "/etc/lightpath/lightpath.toml", value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+/// What is looked at, and whether it is mended.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Mend what can be mended without harm, say what was done, and look again.
+    #[arg(long)]
+    pub(crate) fix: bool,
 }
 
 /// What the demonstration does.

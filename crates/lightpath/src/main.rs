@@ -5,19 +5,20 @@
 
 mod api;
 mod bench;
+mod capabilities;
 mod changed;
 mod cli;
 mod commands;
 mod daemon;
 mod decap;
 mod demo;
+mod doctor;
 mod explanation;
 mod hex;
 mod instance;
 mod logging;
 mod output;
 mod problem;
-mod root;
 mod status;
 mod take_off;
 

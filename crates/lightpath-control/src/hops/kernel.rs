@@ -100,6 +100,11 @@ pub(super) async fn keep(handle: &Handle, interface: u32, address: IpAddr) -> io
 
 /// Leaves a neighbour to the kernel's ordinary ageing again.
 pub(super) async fn release(handle: &Handle, interface: u32, address: IpAddr) -> io::Result<()> {
+    ask(handle, interface, address).await
+}
+
+/// Has the kernel resolve a neighbour once.
+pub(super) async fn ask(handle: &Handle, interface: u32, address: IpAddr) -> io::Result<()> {
     request(handle, interface, address, NeighbourFlags::Use, NeighbourExtFlags::empty()).await
 }
 

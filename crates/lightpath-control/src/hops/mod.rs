@@ -5,6 +5,7 @@
 
 mod events;
 mod kernel;
+mod look;
 mod neighbours;
 mod resolve;
 mod view;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use kernel::Error;
+pub use look::look;
 pub use vlans::{Vlans, vlans};
 pub use watch::{Watcher, release};
 

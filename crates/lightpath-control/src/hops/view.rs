@@ -132,6 +132,20 @@ impl View {
         look_again
     }
 
+    /// Has the kernel ask for the neighbours that are needed and not known, once, unless it or the operator looks after them.
+    pub(super) async fn ask_once(&self, handle: &Handle) {
+        for key in &self.wanted {
+            if self
+                .neighbours
+                .find(*key)
+                .is_none_or(|known| known.mac.is_none() && !known.managed && !known.fixed)
+                && let Err(error) = kernel::ask(handle, key.0, key.1).await
+            {
+                tracing::debug!(address = %key.1, interface = key.0, %error, "the kernel does not ask for a neighbour");
+            }
+        }
+    }
+
     /// The next hop of each target.
     pub(super) fn hops(&self) -> BTreeMap<IpAddr, Hop> {
         let hop = |target: &IpAddr, route: &Result<Route, Reason>| match route {

@@ -5,10 +5,14 @@
 
 pub mod addresses;
 pub mod announce;
+pub mod device;
+mod generic_netlink;
+mod gone;
 pub mod ledger;
 mod local;
 mod nat;
 mod ports;
+pub mod probe;
 pub mod sysctl;
 
 #[cfg(test)]
@@ -17,9 +21,10 @@ mod tests;
 use std::io;
 use std::net::IpAddr;
 
+pub use gone::Gone;
 pub use ledger::Ledger;
 pub use local::local_prefixes;
-pub use nat::prepare_for_nat;
+pub use nat::{Unmet, prepare_for_nat, unmet_for_nat};
 pub use ports::{SharedPorts, ports_for_snat, shared_with_host};
 
 /// A change to the host could not be made or taken back.
@@ -75,6 +80,14 @@ pub enum Error {
     NoPorts {
         /// The sysctl's value.
         ephemeral: String,
+    },
+    /// The kernel did not tell about a network device, or would not switch something of it.
+    #[error("cannot ask about the device {interface}: {source}")]
+    Device {
+        /// Its name.
+        interface: String,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// A sysctl could not be read or set.
     #[error("cannot {action} /proc/sys/{path}: {source}")]

@@ -40,20 +40,69 @@ pub fn prepare_for_nat(
     Ok(())
 }
 
+/// A sysctl that keeps replies of NAT services from passing through this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// The path below /proc/sys.
+    pub path: String,
+    /// The value found.
+    pub found: String,
+    /// The value that [`prepare_for_nat`] would set.
+    pub wanted: &'static str,
+}
+
+/// What [`prepare_for_nat`] would set for replies to pass. Nothing is changed.
+pub fn unmet_for_nat(interfaces: &[String], ipv4: bool, ipv6: bool) -> Result<Vec<Unmet>, Error> {
+    let mut unmet = Vec::new();
+    let mut demand = |path: String, wanted| -> Result<(), Error> {
+        let found = sysctl::read(&path)?;
+        if found != wanted {
+            unmet.push(Unmet { path, found, wanted });
+        }
+        Ok(())
+    };
+    for interface in interfaces {
+        let conf = format!("net/ipv4/conf/{interface}");
+        if ipv4 {
+            demand(format!("{conf}/accept_local"), "1")?;
+            if is_strict(&conf)? {
+                demand(format!("{conf}/rp_filter"), "2")?;
+            }
+            demand(format!("{conf}/forwarding"), "1")?;
+        }
+        if ipv6 && forces_ipv6() {
+            demand(format!("{IPV6_CONF}/{interface}/forwarding"), "1")?;
+            demand(format!("{IPV6_CONF}/{interface}/force_forwarding"), "1")?;
+        }
+    }
+    if ipv6 && !forces_ipv6() {
+        demand(format!("{IPV6_CONF}/all/forwarding"), "1")?;
+    }
+    Ok(unmet)
+}
+
+/// Whether this kernel can forward IPv6 on some interfaces; `default` has every setting that it knows of.
+fn forces_ipv6() -> bool {
+    sysctl::exists(&format!("{IPV6_CONF}/default/force_forwarding"))
+}
+
+/// Whether the source of what comes in must be routed by the interface that it came by. The greater of the two values applies.
+fn is_strict(conf: &str) -> Result<bool, Error> {
+    let values = [sysctl::read("net/ipv4/conf/all/rp_filter")?, sysctl::read(&format!("{conf}/rp_filter"))?];
+    Ok(values.iter().max().is_some_and(|value| value == "1"))
+}
+
 fn forward_ipv4(interface: &str, ledger: &mut Ledger) -> Result<(), Error> {
     let conf = format!("net/ipv4/conf/{interface}");
     sysctl::set(&format!("{conf}/accept_local"), "1", ledger)?;
-    // The greater of the two values applies.
-    let strict = [sysctl::read("net/ipv4/conf/all/rp_filter")?, sysctl::read(&format!("{conf}/rp_filter"))?];
-    if strict.iter().max().is_some_and(|value| value == "1") {
+    if is_strict(&conf)? {
         sysctl::set(&format!("{conf}/rp_filter"), "2", ledger)?;
     }
     sysctl::set(&format!("{conf}/forwarding"), "1", ledger)
 }
 
 fn forward_ipv6(interfaces: &[String], ledger: &mut Ledger) -> Result<(), Error> {
-    // `default` has every setting this kernel knows of.
-    if !sysctl::exists(&format!("{IPV6_CONF}/default/force_forwarding")) {
+    if !forces_ipv6() {
         return forward_ipv6_everywhere(ledger);
     }
     let pending = not_forwarding(interfaces)?;

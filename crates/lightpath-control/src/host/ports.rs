@@ -33,6 +33,20 @@ pub struct SharedPorts {
     shared: RangeInclusive<u16>,
 }
 
+impl SharedPorts {
+    /// The ports of `fullnat`.
+    #[must_use]
+    pub fn ports(&self) -> &RangeInclusive<u16> {
+        &self.ports
+    }
+
+    /// Those among them that the kernel may give to a connection of this host.
+    #[must_use]
+    pub fn shared(&self) -> &RangeInclusive<u16> {
+        &self.shared
+    }
+}
+
 impl fmt::Display for SharedPorts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [ports, shared] =

@@ -52,7 +52,8 @@ pub(super) fn restore_all(ledger: &mut Ledger) -> Vec<Error> {
     entries.iter().rev().filter_map(|entry| restore(entry, ledger).err()).collect()
 }
 
-fn write(path: &str, value: &str) -> Result<(), Error> {
+/// Sets the sysctl at `path` below /proc/sys, without a record.
+pub fn write(path: &str, value: &str) -> Result<(), Error> {
     fs::write(Path::new(ROOT).join(path), value).map_err(|source| Error::Sysctl {
         action: format!("set to {value}"),
         path: path.to_owned(),

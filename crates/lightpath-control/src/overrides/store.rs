@@ -88,6 +88,16 @@ impl Store {
         }
     }
 
+    /// Reads the overrides and leaves the file alone, whatever is in it; what is wrong with it.
+    pub fn peek(&self) -> Result<Overrides, String> {
+        let said = |why: &dyn std::fmt::Display| format!("{} {why}", self.path.display());
+        match fs::read(&self.path) {
+            Ok(text) => parse(&text).map_err(|why| said(&why)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Overrides::default()),
+            Err(error) => Err(said(&format_args!("cannot be read: {error}"))),
+        }
+    }
+
     /// Puts the file away under a name that is not taken, and says which.
     pub fn keep_aside(&self) -> Result<PathBuf, StoreError> {
         let name = |number: u32| {

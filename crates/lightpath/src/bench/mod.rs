@@ -15,9 +15,9 @@ use lightpath_dataplane::bench::Stopwatch;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
+use crate::capabilities::{LAB, require};
 use crate::cli::Bench;
 use crate::output::{print, print_line};
-use crate::root::require_root;
 use bed::{Bed, Row};
 use report::{Figures, Report};
 
@@ -28,7 +28,7 @@ const WARM_UP: u32 = 1 << 20;
 
 /// Measures every row and prints the table.
 pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
-    require_root("lightpath bench")?;
+    require("lightpath bench", LAB)?;
     let mut cpu = CpuSet::new();
     cpu.set(0)?;
     sched_setaffinity(Pid::from_raw(0), &cpu).context("cannot stay on one CPU")?;

@@ -4,14 +4,14 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use crate::api;
+use crate::capabilities::{DATAPLANE, require};
 use crate::instance::Instance;
 use crate::output::print_line;
-use crate::root::require_root;
 use crate::take_off::{TakenOff, take_off};
 
 /// `lightpath detach`: takes the data plane off and undoes what was changed on the host.
 pub(crate) fn run(instance: &Instance, json: bool) -> Result<ExitCode> {
-    require_root("lightpath detach")?;
+    require("lightpath detach", DATAPLANE)?;
     if api::is_served(&instance.socket) {
         bail!(
             "the daemon of instance {} is running and would attach again; stop it first (SIGTERM)",

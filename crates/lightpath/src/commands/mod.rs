@@ -15,7 +15,7 @@ use anyhow::Result;
 
 use crate::cli::{Cli, Command};
 use crate::instance::Instance;
-use crate::{bench, demo};
+use crate::{bench, demo, doctor};
 
 /// Runs the command that was typed.
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
@@ -34,6 +34,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),
         Command::Decap(options) => decap::run(options, &cli.global),
+        Command::Doctor(options) => doctor::run(options, &instance, cli.global.json),
         Command::Detach => detach::run(&instance, cli.global.json),
     }
 }

@@ -5,12 +5,12 @@ use anyhow::{Context, Result};
 use lightpath_control::config::{self, LoadError};
 use lightpath_dataplane::use_object;
 
+use crate::capabilities::{DAEMON, require};
 use crate::cli::Run;
 use crate::daemon;
 use crate::instance::Instance;
 use crate::logging;
 use crate::output::print_line;
-use crate::root::require_root;
 
 /// `lightpath run`: the daemon.
 pub(crate) fn run(options: &Run, instance: Instance) -> Result<ExitCode> {
@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Run, instance: Instance) -> Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    require_root("lightpath run")?;
+    require("lightpath run", DAEMON)?;
     logging::start();
     // One thread: the daemon mostly waits, and every thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;

@@ -10,8 +10,8 @@ use lightpath_control::model::{Backend, Config, Ports, Protocol, Service};
 use lightpath_control::overrides::{Change, Endpoint, Merged, Overrides, Refused, StoreError, Unfit};
 use tracing::{info, warn};
 
-use super::Daemon;
 use super::backends::log_unresolved;
+use super::{Daemon, notify};
 use crate::changed::Changed;
 use crate::problem::Problem;
 
@@ -19,6 +19,13 @@ impl Daemon {
     /// Reads the file again and applies what is different in it. Changes made at run time stay on top of it, unless they are
     /// to be discarded.
     pub(super) async fn reload(&mut self, discard: bool, now: bool) -> Result<Changed, Problem> {
+        notify::reloading();
+        let reloaded = self.read_again(discard, now).await;
+        notify::ready();
+        reloaded
+    }
+
+    async fn read_again(&mut self, discard: bool, now: bool) -> Result<Changed, Problem> {
         let loaded = match config::load(&self.file) {
             Ok(loaded) => loaded,
             Err(LoadError::Invalid(problems)) => {

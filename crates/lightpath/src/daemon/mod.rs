@@ -10,6 +10,7 @@ mod explain;
 mod host;
 mod interfaces;
 mod kernel;
+mod notify;
 mod program;
 mod report;
 mod server;
@@ -236,6 +237,7 @@ impl Daemon {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut settle = time::interval(SETTLE);
         settle.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        notify::ready();
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -246,6 +248,8 @@ impl Daemon {
                 Some(question) = asked.recv() => {
                     self.answer(question).await;
                     if let Some(successor) = self.successor.take() {
+                        // Until the successor is ready, which keeps this process's id.
+                        notify::reloading();
                         // Whoever asked gets the answer first.
                         time::sleep(LAST_WORDS).await;
                         return Ok(Some(successor));
@@ -255,6 +259,7 @@ impl Daemon {
                 _ = settle.tick() => self.settle(),
             }
         }
+        notify::stopping();
         info!("the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off");
         Ok(None)
     }
@@ -372,8 +377,17 @@ impl Daemon {
         }
     }
 
+    /// What runs, in a line.
+    fn summary(&self) -> String {
+        let config = self.reconciler.config();
+        let backends: usize = config.services.iter().map(|service| service.backends.len()).sum();
+        let interfaces = self.interfaces.present().join(", ");
+        format!("balancing on {interfaces}; services: {}, backends: {backends}", config.services.len())
+    }
+
     /// What changes without telling: interfaces made anew, addresses flushed.
     async fn look_after(&mut self) {
+        notify::alive(&self.summary());
         self.interfaces.watch(&mut self.kernel.0);
         if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
             warn!("{error:#}");

@@ -15,15 +15,15 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::capabilities::{LAB, require};
 use crate::cli::Demo;
 use crate::output::{print, print_line};
-use crate::root::require_root;
 use bed::Bed;
 use report::Report;
 
 /// Runs every scene and prints what was found.
 pub(crate) fn run(options: &Demo, json: bool) -> Result<ExitCode> {
-    require_root("lightpath demo")?;
+    require("lightpath demo", LAB)?;
     let started = Instant::now();
     let progress = progress_line(json);
     progress.set_message("building client, router, balancer and backends in network namespaces");

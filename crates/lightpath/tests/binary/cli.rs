@@ -45,7 +45,7 @@ fn every_command_has_help_with_an_example() {
     // A command stands at the beginning of its line, what continues an explanation further in.
     let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     let names: Vec<&str> = names.filter(|name| !name.is_empty() && *name != "help").collect();
-    for expected in ["demo", "run", "check", "status", "bench", "decap", "detach"] {
+    for expected in ["demo", "run", "check", "status", "bench", "decap", "doctor", "detach"] {
         assert!(names.contains(&expected), "{help:?}");
     }
     for name in names {
@@ -212,7 +212,7 @@ fn run_prints_every_mistake_of_a_file() {
 
 /// A user who is nobody, and whose configuration file is right.
 #[test]
-fn commands_that_need_root_say_so() {
+fn commands_that_need_capabilities_name_those_that_are_missing() {
     let nobody = Uid::from_raw(65534);
     let scratch = isolated();
     let path = scratch.join("lightpath.toml");
@@ -220,19 +220,24 @@ fn commands_that_need_root_say_so() {
     // By descriptors, because program and file may be below a directory that nobody may enter.
     let program = File::open(LIGHTPATH).unwrap();
     let program = format!("/proc/self/fd/{}", program.as_raw_fd());
-    let rows: [(&[&str], &str); 3] = [
-        (&["run", "-c", "/proc/self/fd/0"], "lightpath run"),
-        (&["demo"], "lightpath demo"),
-        (&["detach"], "lightpath detach"),
+    let rows: [(&[&str], &str); 4] = [
+        (
+            &["run", "-c", "/proc/self/fd/0"],
+            "lightpath run lacks CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON",
+        ),
+        (&["doctor"], "lightpath doctor lacks CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON"),
+        (&["demo"], "lightpath demo lacks CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON, CAP_SYS_ADMIN"),
+        (&["detach"], "lightpath detach lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"),
     ];
-    for (arguments, name) in rows {
+    for (arguments, missing) in rows {
         let mut command = Command::new(&program);
         command.args(arguments).uid(nobody.as_raw()).stdin(File::open(&path).unwrap());
         let output = finish(&mut command, PATIENCE);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
         let expected = format!(
-            "lightpath: {name} needs root: it loads BPF programs and changes network interfaces; try sudo\n"
+            "lightpath: {missing}: it loads BPF programs and changes network interfaces; run it as root, or by a unit that grants \
+             that\n"
         );
         assert_eq!(said, expected);
     }

@@ -11,6 +11,7 @@ mod daemon;
 mod decap;
 mod demo;
 mod devices;
+mod doctor;
 mod explain;
 mod quic;
 mod scenes_empty;

@@ -100,7 +100,9 @@ fn nothing_that_an_operator_does_loses_a_packet() {
     let another = bed.scratch.join("another.o");
     fs::write(&another, object).unwrap();
     bed.balancer.configure(&configuration(&bed, 3, ""));
-    bed.balancer.start_by(|command| drop(command.arg("--bpf-object").arg(&another)));
+    bed.balancer.start_by(|command| {
+        command.arg("--bpf-object").arg(&another);
+    });
 
     let held = Held::open(&bed.client.ns, (Family::V4.vip(10), PORT), HELD);
     let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));

@@ -13,6 +13,7 @@ mod memory;
 mod reload;
 mod restart;
 mod scale;
+mod service;
 mod upgrade;
 
 use std::collections::BTreeMap;

@@ -93,7 +93,7 @@ impl<'a> Claims<'a> {
         Self { config, vips, translated }
     }
 
-    /// Whether some of the ports belong to another service by now.
+    /// Whether new flows to some of the ports belong to another service by now. A more specific one has had its own before.
     fn take_ports_of(&self, known: &Service) -> bool {
         let (first, last) = known.ports.bounds();
         self.config.services.iter().any(|service| {
@@ -102,6 +102,7 @@ impl<'a> Claims<'a> {
                 && service.protocol.transport() == known.protocol.transport()
                 && from <= last
                 && first <= to
+                && service.ports.specificity() <= known.ports.specificity()
         })
     }
 

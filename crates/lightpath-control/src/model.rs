@@ -127,6 +127,16 @@ impl Ports {
         }
     }
 
+    /// Of two services with a port, it belongs to the one where this is higher.
+    #[must_use]
+    pub fn specificity(self) -> u8 {
+        match self {
+            Self::Any => 0,
+            Self::Range(..) => 1,
+            Self::One(_) => 2,
+        }
+    }
+
     /// The port, when there is exactly one.
     #[must_use]
     pub fn single(self) -> Option<u16> {

@@ -391,20 +391,29 @@ fn a_service_that_leaves_keeps_its_flows_also_across_a_restart() {
     assert_eq!(node.reconciler.config(), &two_services("none"));
 }
 
-#[test]
-fn a_service_that_leaves_goes_at_once_when_somebody_needs_its_ports_or_says_so() {
+/// A node of both services, of which one is taken out.
+fn node_without(lost: &str) -> Node {
     let mut node =
         Node::new(two_services("none")).with_hop("10.0.0.11", hop(None)).with_hop("10.0.0.12", hop(None));
     node.reconcile();
-    let mut taken = two_services("range");
-    taken.services[0].ports = lightpath_control::model::Ports::Any;
-    node.reconciler.configure(taken);
+    node.reconciler.configure(two_services(lost));
+    node
+}
+
+#[test]
+fn a_service_that_leaves_goes_at_once_when_somebody_needs_its_ports_or_says_so() {
+    // Port 82 is the range's from now on.
+    let node = node_without("one");
     assert_eq!(node.reconciler.config(), node.reconciler.wanted());
 
-    node.reconciler.configure(two_services("none"));
-    node.reconcile();
-    node.reconciler.configure(two_services("one"));
+    let mut node = node_without("range");
     assert_ne!(node.reconciler.config(), node.reconciler.wanted());
-    assert!(node.reconciler.dismiss(|service, _| service.name == "203.0.113.10:82/tcp"));
+    assert!(node.reconciler.dismiss(|service, _| service.name == "203.0.113.10:80-82/tcp"));
+    assert_eq!(node.reconciler.config(), node.reconciler.wanted());
+
+    let mut node = node_without("range");
+    let mut all = two_services("range");
+    all.services[0].ports = lightpath_control::model::Ports::Range(1, 100);
+    node.reconciler.configure(all);
     assert_eq!(node.reconciler.config(), node.reconciler.wanted());
 }

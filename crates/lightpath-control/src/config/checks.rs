@@ -68,7 +68,8 @@ impl Checks<'_> {
     fn services_do_not_overlap(&self) {
         let claims = self.services.iter().enumerate().filter_map(|(index, service)| {
             let (vip, ports, protocol) = (service.vip?.value, service.ports?.value, service.protocol?.value);
-            let of = (vip, protocol.transport(), specificity(ports));
+            // Ports of unlike specificity may overlap: the more specific wins.
+            let of = (vip, protocol.transport(), ports.specificity());
             Some(Claim { of, ports: ports.bounds(), who: index })
         });
         for (first, second) in overlaps(claims.collect()) {
@@ -226,15 +227,6 @@ impl Checks<'_> {
 
     fn add(&self, at: usize, place: &str, key: &keys::Key, problem: String, help: impl Into<String>) {
         self.report.add(at, Some(field(place, key.name)), Complaint::new(problem, help));
-    }
-}
-
-/// Ports of unlike specificity may overlap: the more specific wins.
-fn specificity(ports: Ports) -> u8 {
-    match ports {
-        Ports::Any => 0,
-        Ports::Range(..) => 1,
-        Ports::One(_) => 2,
     }
 }
 

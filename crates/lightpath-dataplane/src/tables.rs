@@ -25,8 +25,9 @@ const ACTIVE_HOP_AT: usize = std::mem::offset_of!(Backend, active_hop) / size_of
 impl Maps {
     /// Makes the maps equal to `tables`.
     ///
-    /// Backends come before the slots that name them, slots before the directory lines that lead to them, and what is no
-    /// longer reached goes last, so a packet at any moment finds either the old way or the new one.
+    /// Backends come first, then the lines by which their replies are known, then the slots that name them, then the lines that
+    /// lead to the slots, and what is no longer reached goes last. So a packet at any moment finds either the old way or the
+    /// new one, and so does its answer.
     pub(crate) fn apply(&mut self, tables: &Tables, key: HashKey) -> Result<Changes, Error> {
         let mut changes = Changes::default();
         let mut ended = self.ended(tables);
@@ -36,13 +37,20 @@ impl Maps {
             changes.backends += usize::from(self.store_backend(*number, backend)?);
         }
         let mut regions = self.regions();
+        let filter = filter(tables);
+        self.widen_filter(&filter);
+        changes.entries += self.store_entries(tables, &regions, key, |role| role != Role::Service)?;
         if !tables.slots.is_empty() {
             let memory = self.slots()?;
             for (service, wanted) in &tables.slots {
                 changes.slots += self.store_slots(&memory, *service, wanted, &mut regions, tables)?;
             }
         }
-        changes.entries += self.store_entries(tables, &regions, key)?;
+        changes.entries += self.store_entries(tables, &regions, key, |role| role == Role::Service)?;
+        changes.entries += self.remove_entries(tables, key);
+        for (index, word) in filter.into_iter().enumerate() {
+            self.filter.write(index, word);
+        }
         let forgotten = self.forget_backends(tables);
         changes.backends += forgotten.len();
         ended.extend(forgotten);
@@ -220,43 +228,68 @@ impl Maps {
         regions
     }
 
-    fn store_entries(&mut self, tables: &Tables, regions: &Regions, key: HashKey) -> Result<usize, Error> {
+    /// Lets packets by that the next tables know, beside those that these know.
+    fn widen_filter(&self, next: &[u64]) {
+        for (index, word) in next.iter().enumerate() {
+            let [now] = self.filter.read::<1>(index);
+            self.filter.write(index, now | word);
+        }
+    }
+
+    /// Stores the lines of some roles.
+    fn store_entries(
+        &mut self,
+        tables: &Tables,
+        regions: &Regions,
+        key: HashKey,
+        is_meant: impl Fn(Role) -> bool,
+    ) -> Result<usize, Error> {
         let mask = self.capacity.directory - 1;
         let mut lines = DirectoryLines(&self.directory);
         let mut changed = 0;
         let present: HashSet<Entry> = lines.entries().map(|(_, entry)| entry).collect();
-        let mut wanted: HashSet<(Address, Tag)> = HashSet::new();
-        let mut filter = vec![0; 2 * FILTER_WORDS as usize];
-        for entry in &tables.entries {
+        for entry in tables.entries.iter().filter(|entry| entry.tag.role().is_some_and(&is_meant)) {
             let mut entry = *entry;
             if entry.tag.role() == Some(Role::Service) {
                 entry.slots = regions.used.get(&entry.service).copied().unwrap_or_default();
                 entry.moved = regions.moved.get(&entry.service).copied().unwrap_or_default();
             }
-            let place = entry.tag.role().and_then(|role| directory::filter_place(role, entry.address));
-            if let Some((word, bit)) = place
-                && let Some(word) = filter.get_mut(word as usize)
-            {
-                *word |= bit;
-            }
-            wanted.insert((entry.address, entry.tag));
             if !present.contains(&entry) {
                 directory::insert(&mut lines, key, mask, &entry)
                     .map_err(|_| Error::Full { table: "directory", capacity: self.capacity.directory })?;
                 changed += 1;
             }
         }
-        for line in present {
-            if !wanted.contains(&(line.address, line.tag)) {
-                directory::remove(&mut lines, key, mask, line.address, line.tag);
-                changed += 1;
-            }
-        }
-        for (index, word) in filter.into_iter().enumerate() {
-            self.filter.write(index, word);
-        }
         Ok(changed)
     }
+
+    /// Removes the lines that are not wanted any more.
+    fn remove_entries(&mut self, tables: &Tables, key: HashKey) -> usize {
+        let mask = self.capacity.directory - 1;
+        let mut lines = DirectoryLines(&self.directory);
+        let wanted: HashSet<(Address, Tag)> =
+            tables.entries.iter().map(|entry| (entry.address, entry.tag)).collect();
+        let present = lines.entries().map(|(_, line)| (line.address, line.tag));
+        let unwanted: Vec<(Address, Tag)> = present.filter(|line| !wanted.contains(line)).collect();
+        for (address, tag) in &unwanted {
+            directory::remove(&mut lines, key, mask, *address, *tag);
+        }
+        unwanted.len()
+    }
+}
+
+/// The words of the filters for these tables.
+fn filter(tables: &Tables) -> Vec<u64> {
+    let mut filter = vec![0; 2 * FILTER_WORDS as usize];
+    for entry in &tables.entries {
+        let place = entry.tag.role().and_then(|role| directory::filter_place(role, entry.address));
+        if let Some((word, bit)) = place
+            && let Some(word) = filter.get_mut(word as usize)
+        {
+            *word |= bit;
+        }
+    }
+    filter
 }
 
 /// Whether two backends are the same server of the same service, wherever its packets go next.

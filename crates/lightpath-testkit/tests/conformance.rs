@@ -9,7 +9,7 @@ use lightpath_testkit::node::Node;
 
 /// What went wrong in other load balancers and concerns the packet path, as the first column calls it. Each needs a row that
 /// names where it went wrong.
-const MISTAKES: [&str; 22] = [
+const MISTAKES: [&str; 23] = [
     "ICMP inside ICMP",
     "IP options, IHL",
     "LRU",
@@ -28,6 +28,7 @@ const MISTAKES: [&str; 22] = [
     "loops",
     "map values",
     "neighbours",
+    "port pool",
     "stale entry",
     "stickiness",
     "table order",

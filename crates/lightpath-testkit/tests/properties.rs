@@ -1,9 +1,12 @@
 //! The properties of what arrives, for the inputs that fuzzing found and for those that it began with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lightpath_core::Reason;
-use lightpath_testkit::properties::{Fate, Target, configuration, corpus, dictionary, forward, parse, seeds};
+use lightpath_testkit::properties::{
+    Fate, SCENES, Target, configuration, corpus, dictionary, forward, parse, script, seeds,
+};
+use lightpath_testkit::random::Packets;
 
 /// What fuzzing found, and what it began with.
 fn inputs(target: Target) -> Vec<Vec<u8>> {
@@ -25,11 +28,27 @@ fn the_corpus_of_parse_holds() {
 #[test]
 fn the_corpus_of_forward_holds() {
     let outcomes: Vec<Fate> = inputs(Target::Forward).iter().flat_map(|input| forward(input)).collect();
-    // All reasons but the one that takes a packet that cannot be written to, and those of sessions, which no scene has.
-    let elsewhere = [Reason::Rewrite, Reason::PortsExhausted, Reason::NoSession, Reason::Untranslatable];
-    let reasons = Reason::ALL.into_iter().filter(|reason| !elsewhere.contains(reason)).map(Fate::Dropped);
+    // All reasons but the one that takes a packet that cannot be written to.
+    let reasons = Reason::ALL.into_iter().filter(|reason| *reason != Reason::Rewrite).map(Fate::Dropped);
     for fate in reasons.chain([Fate::Passed, Fate::Forwarded, Fate::Answered(Some(Reason::NoBackend))]) {
         assert!(outcomes.contains(&fate), "no packet is {fate:?}");
+    }
+}
+
+/// A few at a time, so that one of sessions meets others of its flow.
+#[test]
+fn generated_packets_hold_in_every_scene() {
+    let mut fates = BTreeMap::new();
+    for (scene, seed) in (0..).take(SCENES).zip(7..) {
+        let packets: Vec<Vec<u8>> = Packets::new(seed).take(4_000).collect();
+        for packets in packets.chunks(100) {
+            for fate in forward(&script(scene, packets)) {
+                *fates.entry((scene, format!("{fate:?}"))).or_insert(0) += 1;
+            }
+        }
+    }
+    for scene in (0..).take(SCENES) {
+        assert!(fates[&(scene, "Forwarded".to_owned())] > 10, "{fates:?}");
     }
 }
 

@@ -33,6 +33,13 @@ impl UdpFlow {
         Ok(Self { socket, place: namespace.name().to_owned(), to, asked: 0 })
     }
 
+    /// The client's address and port.
+    pub fn address(&self) -> Result<SocketAddr, Error> {
+        self.socket.local_addr().map_err(|error| {
+            Error::new(&self.place, format!("see the address of a UDP flow to {}", self.to), error)
+        })
+    }
+
     /// Sends one datagram and returns the name of the server that answers it within `timeout`.
     ///
     /// It is not sent again: a lost datagram is an error of kind [`io::ErrorKind::TimedOut`], and an ICMP port

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::iter;
 
 use lightpath_core::host::{Buffer, Counted, HostTables, Moves};
 use lightpath_core::{Direction, Frame, Part, Reason, Reject, Verdict, parse_any};
@@ -6,12 +7,13 @@ use lightpath_core::{Direction, Frame, Part, Reason, Reject, Verdict, parse_any}
 use super::answered::assert_answers;
 use super::judge::{Before, Judge};
 use super::sent::assert_rewritten;
+use super::sessions::Sessions;
 use crate::cases::{run_on_host, stateless_contents};
 use crate::node::Node;
 use crate::{Contents, Setup, assert_packets_equal, describe, service};
 
 /// How many scenes [`forward`] knows.
-pub const SCENES: usize = 4;
+pub const SCENES: usize = 5;
 
 /// Takes packets through the packet path, one after another, and tells the fate of each.
 ///
@@ -23,18 +25,36 @@ pub const SCENES: usize = 4;
 ///   hop less to go, never none left, and checksums as right or as wrong as they were.
 /// - It is counted once, by its verdict, unless it is the kernel's.
 /// - The same packet again fares the same.
+///
+/// The last scene has sessions, of which other things hold.
 #[expect(clippy::must_use_candidate, reason = "it is called for what it asserts")]
 pub fn forward(input: &[u8]) -> Vec<Fate> {
     thread_local! {
-        static STAGE: [Scene; SCENES] = [
+        static STAGE: [Scene; SCENES - 1] = [
             Scene::settled(Node::default(), stateless_contents(&Node::default())),
             Scene::settled(Node { forwarding: false, ..Node::default() }, stateless_contents(&Node::default())),
             Scene::moving(),
             Scene::settled(Node::default(), small()),
         ];
+        static SESSIONS: Sessions = Sessions::new();
     }
-    let (choice, packets) = input.split_first().unwrap_or((&0, &[]));
-    STAGE.with(|scenes| scenes.get(usize::from(*choice)).unwrap_or(&scenes[0]).play(packets))
+    let (choice, script) = input.split_first().unwrap_or((&0, &[]));
+    let choice = usize::from(*choice);
+    if choice == SCENES - 1 {
+        return SESSIONS.with(|scene| scene.play(packets(script)));
+    }
+    STAGE.with(|scenes| scenes.get(choice).unwrap_or(&scenes[0]).play(packets(script)))
+}
+
+/// The packets of a script, the first byte of which is read.
+fn packets(mut script: &[u8]) -> impl Iterator<Item = &[u8]> {
+    iter::from_fn(move || {
+        let (length, rest) = script.split_first_chunk()?;
+        let length = usize::from(u16::from_be_bytes(*length)).min(rest.len());
+        let (packet, rest) = rest.split_at(length);
+        script = rest;
+        Some(packet)
+    })
 }
 
 /// An input for [`forward`].
@@ -142,13 +162,11 @@ impl Scene {
         Self { judge: Judge { node, contents }, tables, fresh, remembers: true }
     }
 
-    fn play(&self, mut packets: &[u8]) -> Vec<Fate> {
+    fn play<'a>(&self, packets: impl Iterator<Item = &'a [u8]>) -> Vec<Fate> {
         let mut fates = Vec::new();
         let mut remembers = self.remembers;
         let mut before = Vec::new();
-        while let Some((length, rest)) = packets.split_first_chunk() {
-            let length = usize::from(u16::from_be_bytes(*length)).min(rest.len());
-            let (packet, rest) = rest.split_at(length);
+        for packet in packets {
             let frame = parse_any(&Buffer::new(packet), self.judge.contents.parameters.features);
             fates.push(self.check(packet, frame, &before));
             if let Ok(frame) = frame {
@@ -156,7 +174,6 @@ impl Scene {
                 remembers |= frame.part != Part::Whole || packet.direct;
                 before.push(packet);
             }
-            packets = rest;
         }
         if remembers {
             self.tables.borrow_mut().clone_from(&self.fresh);
@@ -186,7 +203,7 @@ impl Scene {
 }
 
 /// What is counted when a packet of so many bytes has had this verdict.
-fn counted(mut before: Counted, verdict: Verdict<'_>, bytes: usize) -> Counted {
+pub(super) fn counted(mut before: Counted, verdict: Verdict<'_>, bytes: usize) -> Counted {
     let mut drop = |reason: Reason, service| {
         before.reasons[reason as usize] += 1;
         *before.services.entry(service).or_default() += 1;

@@ -15,6 +15,7 @@ mod parse;
 mod quic;
 mod quote;
 mod sent;
+mod sessions;
 
 pub use configuration::configuration;
 pub use corpus::{Target, corpus, dictionary, seeds};

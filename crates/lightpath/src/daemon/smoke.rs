@@ -61,7 +61,7 @@ pub(super) fn run(dataplane: &Dataplane, interface: u32) -> Result<Tried> {
 fn try_service(trial: &Trial, tables: &HostTables, line: &Entry, interface: u32) -> Result<bool> {
     let packet = packet_to(line)?;
     let mut here = Buffer::new(&packet);
-    let read_only = ReadOnly(tables);
+    let read_only = ReadOnly::new(tables);
     let verdict = forward(&mut here, &read_only, tables);
     let expected = here.bytes();
     let expected_action = action(&verdict, interface);

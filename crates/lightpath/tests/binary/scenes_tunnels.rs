@@ -75,6 +75,7 @@ fn carries_over_either(forward: &'static str) -> BTreeMap<(u8, u8), Vec<Arrival>
 
     let mut seen = BTreeMap::new();
     for (vip, backend) in EITHER {
+        takes_flows(&bed, &name(vip, backend));
         let arrivals = send(&bed, address(vip, backend), backend);
         let (client, server) = (vip.of(bed.client.address), backend.of(bed.backends[0].address));
         let mut outer_sources = BTreeSet::new();
@@ -108,6 +109,11 @@ fn is_source(address: IpAddr) -> bool {
     ["10.64.0.0/16", "10.80.0.0/28", "fd00:64::/64"]
         .iter()
         .any(|prefix| prefix.parse::<IpNet>().unwrap().contains(&address))
+}
+
+/// Waits for the next hop to a service's backend, which the daemon does only for a while: datagrams that come before are lost.
+fn takes_flows(bed: &Bed, service: &str) {
+    eventually("the backend takes flows", || bed.balancer.status().backend(service, 0)["state"] == "up");
 }
 
 /// Sends two datagrams on each of many flows; what the first backend gets of them. Both of a flow come from one address.
@@ -161,6 +167,7 @@ fn without_prefixes_a_tunnel_comes_from_the_address_that_the_route_names() {
             ..Service::web("tunnel", vip, &bed.addresses(family))
         };
         bed.balancer.start_with(&file(bed.interfaces, "", &[service]));
+        takes_flows(&bed, "tunnel");
         let own = family.of(plan::SERVICE.host(plan::BALANCER));
         assert!(send(&bed, vip, family).iter().all(|arrival| arrival.outer.source == own));
         bed.balancer.stop();
@@ -184,7 +191,7 @@ fn a_tunnel_from_a_host_without_an_address_of_its_family_is_refused_with_the_rea
     assert_eq!(status.backend("web", 0)["cause"], cause, "{status:?}");
 
     ip(&bed.balancer.ns, &format!("-6 addr add {own}/64 dev eth0 nodad"));
-    eventually("the backend takes flows", || bed.balancer.status().backend("web", 0)["state"] == "up");
+    takes_flows(&bed, "web");
     bed.balancer.stop();
 
     ip(&bed.balancer.ns, &format!("-6 addr del {own}/64 dev eth0"));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lightpath_lab::{Namespace, UdpFlow, UdpServer, serve_udp_echo};
 
-use crate::common::{Bed, Family, Server, Service, file, finish, number};
+use crate::common::{Bed, Family, Server, Service, file, finish, ip, number};
 
 /// The name that every name server answers with its own number.
 const NAME: &str = "who.example";
@@ -30,13 +30,29 @@ fn dsr_carries_names() {
     carries_names(&mut Bed::one_armed(3), "dsr");
 }
 
+/// Over either family, and for IPv6 clients of IPv4 servers and the other way round; none of the servers has a route to a client.
+#[test]
+fn fullnat_carries_names_in_and_across_the_families() {
+    let mut bed = Bed::one_armed(3);
+    for backend in &bed.backends {
+        for family in ["-4", "-6"] {
+            ip(&backend.ns, &format!("{family} route del default"));
+        }
+    }
+    carries_names(&mut bed, "fullnat");
+}
+
 fn carries_names(bed: &mut Bed, forward: &'static str) {
-    let services = Family::BOTH.map(|family| Service {
+    let service = |front: Family, back: Family, host| Service {
         port: "53",
         protocol: "udp",
         forward,
-        ..Service::web(&format!("dns{family:?}"), family.vip(53), &bed.addresses(family))
-    });
+        ..Service::web(&format!("dns{front:?}{back:?}"), front.vip(host), &bed.addresses(back))
+    };
+    let mut services = Family::BOTH.map(|family| service(family, family, 53)).to_vec();
+    if forward == "fullnat" {
+        services.extend([service(Family::V6, Family::V4, 54), service(Family::V4, Family::V6, 54)]);
+    }
     if forward == "dsr" {
         for service in &services {
             bed.accept_vip(service.vip);
@@ -70,6 +86,10 @@ fn carries_names(bed: &mut Bed, forward: &'static str) {
         assert_eq!(number(&counted["packets"]), QUESTIONS as u64, "{counted}");
         let replies = if forward == "dsr" { 0 } else { QUESTIONS as u64 };
         assert_eq!(number(&counted["reply_packets"]), replies, "{counted}");
+        let sessions = if forward == "fullnat" { QUESTIONS as u64 } else { 0 };
+        let flows: u64 =
+            (0..bed.backends.len()).map(|index| number(&status.backend(&service.name, index)["flows"])).sum();
+        assert_eq!(flows, sessions, "each question has a session, and not more than one: {counted}");
     }
 }
 

@@ -12,7 +12,8 @@ use lightpath_abi::{Address, BackendNumber, NextHop, ServiceIndex};
 use lightpath_control::reconcile::Reconciler;
 use lightpath_core::host::HostTables;
 use lightpath_core::{
-    Direction, Drop, Forwarding, Frame, Reject, Reply, SlicePacket, Tables, Verdict, forward, parse_any,
+    Direction, Drop, Forwarding, Frame, Reject, Reply, Rewrite, SlicePacket, Tables, Verdict, forward,
+    parse_any,
 };
 use nix::net::if_::if_indextoname;
 
@@ -50,7 +51,7 @@ impl Snapshot<'_> {
         let mut before = known.clone();
         before.resize(known.len().max((*length).min(LONGEST)), 0);
         let mut watched = WatchedPacket::new(&before);
-        let tables = ReadOnly(self.tables);
+        let tables = ReadOnly::new(self.tables);
         let verdict = forward(&mut watched, &tables, self.tables);
         let reach = watched.reach();
         let mut after = watched.bytes().to_vec();
@@ -63,7 +64,8 @@ impl Snapshot<'_> {
         if reach > known.len() {
             return unknown(summary, reach);
         }
-        let mut explanation = Explanation { summary, ..self.verdict(verdict, parsed, &before) };
+        let mut explanation =
+            Explanation { summary, ..self.verdict(verdict, parsed, &before, tables.has_opened()) };
         if explanation.verdict == "forward" {
             explanation.changes = headers::changes(&before, *has_link, &after);
             after.truncate((known.len() + after.len()).saturating_sub(before.len()));
@@ -72,14 +74,20 @@ impl Snapshot<'_> {
         explanation
     }
 
-    /// The one place where verdicts become words.
-    fn verdict(&self, verdict: Verdict<'_>, parsed: Result<Frame, Reject>, packet: &[u8]) -> Explanation {
+    /// The one place where verdicts become words. Whether the packet opened a session cannot be seen from its verdict.
+    fn verdict(
+        &self,
+        verdict: Verdict<'_>,
+        parsed: Result<Frame, Reject>,
+        packet: &[u8],
+        opened: bool,
+    ) -> Explanation {
         match verdict {
             Verdict::Pass => {
                 Explanation { because: words::passed(parsed, packet, self.tables), ..empty("pass") }
             }
             Verdict::Drop(drop) => self.dropped(drop, parsed.ok()),
-            Verdict::Forward(forwarding) => self.forwarded(&forwarding, parsed.ok()),
+            Verdict::Forward(forwarding) => self.forwarded(&forwarding, parsed.ok(), opened),
             Verdict::Reply(reply) => self.replied(reply, parsed.ok()),
             Verdict::Defer(_) => unreachable!("the whole path was run, the slow part too"),
         }
@@ -118,7 +126,7 @@ impl Snapshot<'_> {
     }
 
     /// What is forwarded has a frame.
-    fn forwarded(&self, forwarding: &Forwarding<'_>, frame: Option<Frame>) -> Explanation {
+    fn forwarded(&self, forwarding: &Forwarding<'_>, frame: Option<Frame>, opened: bool) -> Explanation {
         let Forwarding { direction, backend, service, rewrite, egress } = *forwarding;
         let explanation = Explanation {
             service: self.service(service),
@@ -136,7 +144,12 @@ impl Snapshot<'_> {
             }
             (Direction::ToBackend, None) => explanation,
             (Direction::ToBackend, Some(placed)) => {
-                let because = placed.why(backend, &frame, self.tables).to_owned();
+                let why = || placed.why(backend, &frame, self.tables);
+                let because = match rewrite {
+                    Rewrite::ToBackend(_) if opened => format!("it opens a session, and {}", why()),
+                    Rewrite::ToBackend(_) => "its flow has a session with this backend".to_owned(),
+                    _ => why().to_owned(),
+                };
                 self.placed(Explanation { because, ..explanation }, &placed)
             }
         }

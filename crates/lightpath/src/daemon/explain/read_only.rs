@@ -16,49 +16,64 @@ use lightpath_core::{
 
 /// Tables in which no flow is remembered and nothing is counted: every packet is answered as if it were the next to come.
 #[derive(Debug)]
-pub(in crate::daemon) struct ReadOnly<'a>(pub(in crate::daemon) &'a HostTables);
+pub(in crate::daemon) struct ReadOnly<'a> {
+    tables: &'a HostTables,
+    opened: Cell<bool>,
+}
+
+impl<'a> ReadOnly<'a> {
+    /// Nothing is forgotten yet.
+    pub(in crate::daemon) fn new(tables: &'a HostTables) -> Self {
+        Self { tables, opened: Cell::new(false) }
+    }
+
+    /// Whether a session was opened.
+    pub(super) fn has_opened(&self) -> bool {
+        self.opened.get()
+    }
+}
 
 impl Tables for ReadOnly<'_> {
     fn parameters(&self) -> Parameters {
-        self.0.parameters()
+        self.tables.parameters()
     }
 
     fn filter(&self, index: u32) -> u64 {
-        self.0.filter(index)
+        self.tables.filter(index)
     }
 
     fn entry(&self, index: u32) -> Option<&Entry> {
-        self.0.entry(index)
+        self.tables.entry(index)
     }
 
     fn slot(&self, index: u32) -> Option<Slot> {
-        self.0.slot(index)
+        self.tables.slot(index)
     }
 
     fn backend(&self, number: BackendNumber) -> Option<&Backend> {
-        self.0.backend(number)
+        self.tables.backend(number)
     }
 
     fn source(&self, index: u32) -> Option<&Source> {
-        self.0.source(index)
+        self.tables.source(index)
     }
 
     fn vlan_interface(&self, index: u32) -> VlanInterface {
-        self.0.vlan_interface(index)
+        self.tables.vlan_interface(index)
     }
 
     fn now(&self) -> u32 {
-        self.0.now()
+        self.tables.now()
     }
 
     fn flow(&self, table: FlowTable, place: u32) -> Option<Flow> {
-        self.0.flow(table, place)
+        self.tables.flow(table, place)
     }
 
     fn remember(&self, _: FlowTable, _: u32, _: Flow) {}
 
     fn has_direct(&self) -> bool {
-        self.0.has_direct()
+        self.tables.has_direct()
     }
 
     fn set_direct(&self) {}
@@ -66,7 +81,7 @@ impl Tables for ReadOnly<'_> {
     fn notice(&self, _: &Passing) {}
 
     fn is_noticed(&self, key: u64) -> bool {
-        self.0.is_noticed(key)
+        self.tables.is_noticed(key)
     }
 
     fn search_ranges(&self, query: &RangeQuery) -> Option<u32> {
@@ -79,35 +94,37 @@ impl Tables for ReadOnly<'_> {
 
     // A session that the packet would open is opened, or nothing could be said of it: these tables are a copy.
     fn session(&self, place: u32) -> Option<&Session> {
-        self.0.session(place)
+        self.tables.session(place)
     }
 
     fn session_set(&self, index: u32) -> Option<&SessionSet> {
-        self.0.session_set(index)
+        self.tables.session_set(index)
     }
 
     fn claim(&self, word: &Word, old: u64, new: u64) -> bool {
-        self.0.claim(word, old, new)
+        self.tables.claim(word, old, new)
     }
 
     fn has_session(&self, query: &RangeQuery) -> bool {
-        self.0.has_session(query)
+        self.tables.has_session(query)
     }
 
     fn set_answer(&self, word: u64) {
-        self.0.set_answer(word);
+        self.tables.set_answer(word);
     }
 
     fn answer(&self) -> Option<u64> {
-        self.0.answer()
+        self.tables.answer()
     }
 
     fn leads(&self, pointer: Pointer) -> bool {
-        self.0.leads(pointer)
+        self.tables.leads(pointer)
     }
 
     fn take(&self, key: u32) -> bool {
-        self.0.take(key)
+        let taken = self.tables.take(key);
+        self.opened.set(self.opened.get() || taken);
+        taken
     }
 }
 

@@ -5,9 +5,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use lightpath_lab::Namespace;
 use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, socket};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket, sockopt,
+};
 
 const ETHERNET_LENGTH: usize = 14;
+/// Bytes that may wait for a look. The kernel counts whole pages for a small packet that went through XDP, so that what it
+/// grants by default is soon full while nobody looks, and then packets are missing that did arrive.
+const WAITING: usize = 8 << 20;
 
 /// A look at all that arrives on an interface from now on.
 #[derive(Debug)]
@@ -20,6 +25,7 @@ impl Tap {
             let socket =
                 socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll)
                     .unwrap();
+            setsockopt(&socket, sockopt::RcvBufForce, &WAITING).unwrap();
             let mut links = getifaddrs().unwrap().filter(|entry| entry.interface_name == interface);
             let link = links.find_map(|entry| entry.address?.as_link_addr().copied()).unwrap();
             // An address from getifaddrs(3) has protocol 0: the socket keeps the one it was made with.

@@ -16,6 +16,7 @@ help:
 	@echo 'make test           run every test (as root: they make network namespaces and load BPF programs)'
 	@echo 'make test-kernels   run those of the data plane on Linux 6.1 and 6.12, in QEMU'
 	@echo 'make check          formatting, lints, documentation, licences and sources of dependencies, scripts'
+	@echo 'make deb            build a Debian package; scripts/test-deb tries it'
 	@echo 'make fuzz           try inputs nobody thought of: TARGET=parse, forward or configuration, for SECONDS=60'
 	@echo 'make clean          remove what was built'
 
@@ -29,6 +30,16 @@ setup-test:
 .PHONY: build
 build: setup
 	cargo build --release --locked --package lightpath
+
+.PHONY: deb
+deb: build setup-deb
+	rm -rf $(output)/release/manual
+	$(output)/release/lightpath manual $(output)/release/manual
+	cargo deb --package lightpath --no-build --locked --output $(output)/debian/
+
+.PHONY: setup-deb
+setup-deb:
+	@cargo deb --version >/dev/null 2>&1 || cargo install cargo-deb --version 3.8.0 --locked
 
 .PHONY: demo
 demo: build
@@ -58,7 +69,7 @@ check: setup-test
 	RUSTC_BOOTSTRAP=aya_ebpf,lightpath_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo deny --locked check licenses bans sources
-	shellcheck scripts/setup scripts/test-kernels scripts/kernels/* .ci/run
+	shellcheck scripts/setup scripts/test-deb scripts/test-kernels scripts/kernels/* contrib/debian/* .ci/run
 
 TARGET ?= forward
 SECONDS ?= 60

@@ -158,6 +158,9 @@ pub(crate) enum Command {
     /// Take the data plane off its interfaces and undo what was changed on this host.
     #[command(after_help = "Example:\n  lightpath detach --instance default")]
     Detach,
+    /// Write manual pages and completions of shells, for packages.
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 /// What becomes of changes made at run time.
@@ -198,6 +201,14 @@ pub(crate) struct ConfigFile {
     /// The configuration file.
     #[arg(short, long, default_value = "/etc/lightpath/lightpath.toml", value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+/// Where the manual goes.
+#[derive(Args, Debug)]
+pub(crate) struct Manual {
+    /// Directory, made if it is not there.
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 /// What is looked at, and whether it is mended.

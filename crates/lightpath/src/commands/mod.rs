@@ -5,6 +5,7 @@ mod check;
 mod decap;
 mod detach;
 mod explain;
+mod manual;
 mod run;
 mod status;
 mod upgrade;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Bench(options) => bench::run(options, cli.global.json),
         Command::Decap(options) => decap::run(options, &cli.global),
         Command::Doctor(options) => doctor::run(options, &instance, cli.global.json),
+        Command::Manual(options) => manual::run(&options.directory),
         Command::Detach => detach::run(&instance, cli.global.json),
     }
 }

@@ -242,3 +242,19 @@ fn commands_that_need_capabilities_name_those_that_are_missing() {
         assert_eq!(said, expected);
     }
 }
+
+#[test]
+fn the_manual_has_a_page_for_every_command_and_completions_for_shells() {
+    let scratch = isolated();
+    let directory = scratch.join("manual");
+    let output = lightpath(&["manual", directory.to_str().unwrap()]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let page = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
+    for name in ["lightpath.1", "lightpath-run.1", "lightpath-doctor.1", "lightpath-backend-drain.1"] {
+        assert!(page(name).contains(".SH SYNOPSIS"), "{name}");
+    }
+    for name in ["lightpath.bash", "_lightpath", "lightpath.fish"] {
+        assert!(page(name).contains("doctor"), "{name}");
+    }
+    assert!(!directory.join("lightpath-manual.1").exists(), "it is for packages, not for operators");
+}

@@ -102,7 +102,7 @@ fn the_capabilities_of_the_unit_are_enough_and_each_is_needed() {
 /// The daemon's command, as systemd would run it: as root, but with these capabilities alone, and no way to more.
 fn with_capabilities(bed: &Bed, names: &[&String]) -> Command {
     let run = bed.balancer.run_command();
-    let set: String = names.iter().map(|name| format!(",+{name}")).collect();
+    let set = names.iter().fold(String::new(), |set, name| set + ",+" + name);
     let mut command = bed.balancer.ns.command("setpriv");
     command.args(["--no-new-privs", &format!("--bounding-set=-all{set}"), &format!("--inh-caps=-all{set}")]);
     command.arg(LIGHTPATH).args(run.get_args());

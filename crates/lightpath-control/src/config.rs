@@ -19,6 +19,7 @@ mod sections;
 mod suggestion;
 mod values;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,8 @@ pub const MAX_SNAT_ADDRESSES: u64 = 1024;
 pub struct Loaded {
     config: Config,
     document: DocumentMut,
+    /// A hash of the text.
+    digest: u64,
 }
 
 impl Loaded {
@@ -63,6 +66,12 @@ impl Loaded {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether the file at `path` still has the text that was read. One that cannot be read has not.
+    #[must_use]
+    pub fn is_still(&self, path: &Path) -> bool {
+        std::fs::read(path).is_ok_and(|text| digest(&text) == self.digest)
     }
 
     /// Its tables.
@@ -88,7 +97,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
             let report = Report::new(&valid, &file);
             report.add(valid.len(), None, Complaint::new("this is not UTF-8", "save the file as UTF-8"));
             let config = report.finish(None)?;
-            Ok(Loaded { config, document: DocumentMut::new() })
+            Ok(Loaded { config, document: DocumentMut::new(), digest: 0 })
         }
     }
 }
@@ -103,11 +112,17 @@ fn read(text: &str, file: &str) -> Result<Loaded, Diagnostics> {
             let problem = error.message().trim_end_matches(", expected nothing");
             report.add(at, None, Complaint::new(problem, "the file must be TOML, see https://toml.io"));
             let config = report.finish(None)?;
-            return Ok(Loaded { config, document: DocumentMut::new() });
+            return Ok(Loaded { config, document: DocumentMut::new(), digest: 0 });
         }
     };
     let config = checked(document.as_table(), report)?;
-    Ok(Loaded { config, document: document.into_mut() })
+    Ok(Loaded { config, document: document.into_mut(), digest: digest(text.as_bytes()) })
+}
+
+fn digest(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Checks tables that are no longer as they were written. Where a mistake is said to be means nothing.

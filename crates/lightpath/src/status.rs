@@ -30,6 +30,9 @@ pub(crate) struct Status {
     /// What was changed at run time and differs from the configuration file, a line each.
     #[serde(default)]
     pub(crate) overrides: Vec<String>,
+    /// Whether the configuration file is not what was last read of it.
+    #[serde(default)]
+    pub(crate) file_changed: bool,
     /// The services, in the order of the configuration.
     pub(crate) services: Vec<ServiceStatus>,
 }
@@ -195,6 +198,12 @@ impl fmt::Display for Status {
         }
         for service in &self.services {
             write!(f, "\n{service}")?;
+        }
+        if self.file_changed {
+            writeln!(
+                f,
+                "\nThe configuration file has changed since it was read: `lightpath reload` applies it."
+            )?;
         }
         if !self.overrides.is_empty() {
             writeln!(f, "\nChanged at run time (`lightpath reload --discard` returns to the file):")?;

@@ -339,7 +339,8 @@ impl Daemon {
         let Self { instance, reconciler, interfaces, rates, motion, .. } = self;
         let health = self.checks.peek();
         let status = report::status(instance, reconciler, &health, interfaces, &self.kernel.0, rates, motion);
-        status.map(|status| Status { overrides: self.overrides.lines(), ..status }).map_err(|error| {
+        let (overrides, file_changed) = (self.overrides.lines(), !self.loaded.is_still(&self.file));
+        status.map(|status| Status { overrides, file_changed, ..status }).map_err(|error| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the data plane cannot be read: {error}"))
         })
     }

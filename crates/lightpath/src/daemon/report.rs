@@ -91,6 +91,7 @@ pub(super) fn status(
             .collect(),
         replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
         overrides: Vec::new(),
+        file_changed: false,
         services: services.map(|(service, state)| service_status(service, state, &seen)).collect(),
     })
 }

@@ -93,8 +93,12 @@ fn held_connections_survive_changes_at_run_time_which_survive_restarts() {
     assert!(printed.starts_with(&format!("service lines: backend {three}:7000 removed")), "{printed}");
     done(balancer, &["backend", "enable", "lines", &one]);
     assert_eq!(new_ones(&bed), [true, true, false]);
+    assert_eq!(balancer.status().0["file_changed"], false);
+    balancer.configure(&format!("{}\n", lines_file(&bed)));
+    assert_eq!(balancer.status().0["file_changed"], true);
     let printed = done(balancer, &["reload", "--discard"]);
     assert_eq!(printed, format!("service lines: backend {two}:7000 weight 50 -> 100\n"));
+    assert_eq!(balancer.status().0["file_changed"], false);
     assert_eq!(balancer.status().0["overrides"], serde_json::json!([]));
     held.all_talk();
     assert_eq!(balancer.status().0["drops"], serde_json::json!({}));

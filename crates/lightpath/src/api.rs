@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 
 use crate::problem::Problem;
 
-/// No answer of the daemon takes longer.
+/// Hardly an answer of the daemon takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a daemon listens on `socket`.
@@ -29,6 +29,17 @@ pub(crate) fn get(socket: &Path, path: &str) -> Result<String> {
 
 /// The body of a successful answer to a request with this JSON. A refusal is a [`Problem`].
 pub(crate) fn send(socket: &Path, method: Method, path: &str, json: Option<String>) -> Result<String> {
+    send_within(socket, method, path, json, TIMEOUT)
+}
+
+/// The same, for an answer that may take longer.
+pub(crate) fn send_within(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    json: Option<String>,
+    patience: Duration,
+) -> Result<String> {
     let mut request = Request::builder().method(method).uri(path);
     if json.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
@@ -36,7 +47,7 @@ pub(crate) fn send(socket: &Path, method: Method, path: &str, json: Option<Strin
     let request = request.body(json.map_or_else(Full::default, Full::from))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        tokio::time::timeout(TIMEOUT, ask(socket, request)).await.context("the daemon does not answer")?
+        tokio::time::timeout(patience, ask(socket, request)).await.context("the daemon does not answer")?
     })
 }
 

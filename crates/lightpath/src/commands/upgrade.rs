@@ -15,7 +15,7 @@ use crate::instance::Instance;
 use crate::output::print_line;
 use crate::status::Status;
 
-/// How long the new version may take until it answers.
+/// How long the trial may take, and then the new version until it answers.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `lightpath upgrade`: the daemon goes on as another version.
@@ -25,7 +25,7 @@ pub(crate) fn upgrade(instance: &Instance, options: &Upgrade, json: bool) -> Res
         None => env::current_exe().context("cannot tell where this program is")?,
     };
     let body = json!({ "binary": binary }).to_string();
-    let answer = api::send(&instance.socket, Method::POST, "/v1/upgrade", Some(body))
+    let answer = api::send_within(&instance.socket, Method::POST, "/v1/upgrade", Some(body), PATIENCE)
         .map_err(|error| unanswered(instance, error))?;
     let begun: Exchanged = serde_json::from_str(&answer).context("the daemon is of another version")?;
     let status = wait_for_another(instance, begun.before)?;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::model::{Backend, Config, Service};
+use crate::model::{Backend, Config, Node, Service};
 
 /// One change, as a line of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,8 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     setting("interfaces", old.node.interfaces.join(", "), node.interfaces.join(", "));
     setting("xdp_mode", format!("{:?}", old.node.xdp_mode), format!("{:?}", node.xdp_mode));
     setting("announce", format!("{:?}", old.node.announce), format!("{:?}", node.announce));
-    setting("metrics", format!("{:?}", old.node.metrics), format!("{:?}", node.metrics));
+    let served = |node: &Node| node.metrics.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
+    setting("metrics", served(&old.node), served(node));
     setting("tunnel_sources", list(&old.node.tunnel_sources), list(&node.tunnel_sources));
     setting("snat_addresses", list(&old.node.snat_addresses), list(&node.snat_addresses));
     setting("snat_ports", format!("{:?}", old.node.snat_ports), format!("{:?}", node.snat_ports));

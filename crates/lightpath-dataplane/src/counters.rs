@@ -1,4 +1,4 @@
-//! What the data plane counted, summed over CPUs.
+//! What the data plane counted, summed over CPUs and by CPU.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,17 @@ pub struct Counters {
     pub reasons: [u64; Reason::ALL.len()],
     /// Packets answered, by kind of answer, in the order of [`ReplyKind::NAMES`].
     pub replies: [u64; ReplyKind::NAMES.len()],
+    /// What each possible CPU has counted, in the order of their numbers.
+    pub cpus: Vec<CpuCounters>,
+}
+
+/// What one CPU counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuCounters {
+    /// Packets to and from the backends that are in the tables: those of a backend that leaves are taken off again.
+    pub forwarded: u64,
+    /// Packets dropped, whatever the reason.
+    pub dropped: u64,
 }
 
 impl Counters {
@@ -28,10 +39,12 @@ impl Counters {
         for (number, _) in maps.backends() {
             let mut sum = BackendCounters::default();
             let index = u32::from(number);
-            for of_cpu in maps.backend_counters.get(&index, 0).map_err(Error::map("BACKEND_COUNTERS"))?.iter()
-            {
+            let of_cpus = maps.backend_counters.get(&index, 0).map_err(Error::map("BACKEND_COUNTERS"))?;
+            counters.cpus.resize(of_cpus.len(), CpuCounters::default());
+            for (of_cpu, cpu) in of_cpus.iter().zip(&mut counters.cpus) {
                 let of_cpu: BackendCounters = transmute!(*of_cpu);
                 sum.add(&of_cpu);
+                cpu.forwarded += of_cpu.packets + of_cpu.reply_packets;
             }
             counters.backends.insert(number, sum);
         }
@@ -47,6 +60,10 @@ impl Counters {
         for (index, count) in (0..).zip(&mut counters.reasons) {
             let of_cpus = maps.reasons.get(&index, 0).map_err(Error::map("REASONS"))?;
             *count = of_cpus.iter().sum();
+            counters.cpus.resize(of_cpus.len(), CpuCounters::default());
+            for (dropped, cpu) in of_cpus.iter().zip(&mut counters.cpus) {
+                cpu.dropped += dropped;
+            }
         }
         for (index, count) in (0..).zip(&mut counters.replies) {
             let of_cpus = maps.replies.get(&index, 0).map_err(Error::map("REPLIES"))?;

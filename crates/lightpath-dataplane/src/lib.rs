@@ -35,7 +35,7 @@ pub use lightpath_core::host::{Changes, Image as Tables, Unwrapped};
 
 pub use attach::{Attachment, Detached, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
 pub use clock::is_synchronised;
-pub use counters::Counters;
+pub use counters::{Counters, CpuCounters};
 pub use decap::{Decap, DecapSpec};
 pub use error::Error;
 pub use flows::{FLOW_TABLE_BYTES, Motion};

@@ -128,6 +128,13 @@ pub(crate) enum Command {
         after_help = "Example:\n  lightpath bpf-object > lightpath.o && llvm-objdump -d lightpath.o"
     )]
     BpfObject,
+    /// Write a page of the documentation that is made of what the program knows, to standard output.
+    #[command(hide = true, after_help = "Example:\n  lightpath reference metrics > docs/metrics.md")]
+    Reference {
+        /// Which page.
+        #[arg(value_enum)]
+        page: Page,
+    },
     /// Check a configuration file and say everything that is wrong with it.
     #[command(after_help = "Example:\n  lightpath check -c lightpath.toml")]
     Check(ConfigFile),
@@ -193,6 +200,13 @@ pub(crate) struct Run {
     /// Load another build of the packet path than this program's own. For those who work on it; `bpf-object` writes one.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) bpf_object: Option<PathBuf>,
+}
+
+/// A page of the documentation.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Page {
+    /// docs/metrics.md.
+    Metrics,
 }
 
 /// The configuration file.

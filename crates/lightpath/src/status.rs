@@ -104,6 +104,9 @@ pub(crate) struct ServiceStatus {
     pub(crate) backends: Vec<BackendStatus>,
 }
 
+/// The states that a backend can be in, from the best to the worst.
+pub(crate) const STATES: [&str; 5] = ["up", "draining", "panic", "unresolved", "down"];
+
 /// A backend of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BackendStatus {

@@ -101,11 +101,12 @@ fn node(table: &TableReader<'_>, report: &Report<'_>) -> Option<Node> {
     let xdp_mode = table.or_default(&keys::XDP_MODE, XdpMode::Auto, values::one_of(&xdp_modes));
     let announce = table.or_default(&keys::ANNOUNCE, Announce::Address, values::one_of(&announcements));
     let hash_seed = table.or_default(&keys::HASH_SEED, DEFAULT_HASH_SEED.to_owned(), values::hash_seed);
+    let metrics = table.or_default(&keys::METRICS, None, |given| values::socket(given).map(Some));
     let snat_ports = table.or_default(&keys::SNAT_PORTS, None, |given| values::port_range(given).map(Some));
     Some(Node {
         interfaces: interfaces?.into_iter().map(|interface| interface.value).collect(),
         xdp_mode: xdp_mode?.value,
-        metrics: None,
+        metrics: metrics?.value,
         announce: announce?.value,
         hash_seed: hash_seed?.value,
         tunnel_sources: Vec::new(),

@@ -2,7 +2,7 @@
 
 pub(super) mod health;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
@@ -95,6 +95,18 @@ fn unicast(address: IpAddr, given: &Given<'_>) -> Result<(), Complaint> {
         _ => return Ok(()),
     };
     Err(given.refused(&format!("is {kind}")))
+}
+
+/// An address and port to listen on.
+pub(super) fn socket(given: &Given<'_>) -> Result<SocketAddr, Complaint> {
+    let Ok(socket) = given.string()?.parse::<SocketAddr>() else {
+        return Err(given.refused("is not an address with a port"));
+    };
+    match socket {
+        _ if socket.port() == 0 => Err(given.refused("is no port that could be found")),
+        _ if socket.ip().is_multicast() => Err(given.refused("is a multicast address")),
+        _ => Ok(socket),
+    }
 }
 
 /// The port or ports of a service.

@@ -76,11 +76,6 @@ fn keys_are_known_and_of_this_version() {
                 r#"25:11: service "web" backend 3: address: 2001:db8:1::11 is IPv6 but the VIP 203.0.113.10 is IPv4; write an IPv4 address, or forward = "fullnat", "ipip" or "gue" for the service"#,
             ],
         ),
-        (
-            "interfaces = ",
-            "metrics = \"127.0.0.1:9800\"\ninterfaces = ",
-            &["2:1: node: metrics: this key is not available in this version; remove it"],
-        ),
     ]);
 }
 

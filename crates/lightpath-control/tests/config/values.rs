@@ -262,3 +262,37 @@ fn a_message_stays_on_its_line_whatever_it_quotes() {
         ),
     ]);
 }
+
+#[test]
+fn metrics_are_served_where_somebody_can_find_them() {
+    check(&[
+        (
+            "interfaces = ",
+            "metrics = \"localhost:9800\"\ninterfaces = ",
+            &[
+                r#"2:11: node: metrics: "localhost:9800" is not an address with a port; write an address and port such as "127.0.0.1:9800" or "[::1]:9800""#,
+            ],
+        ),
+        (
+            "interfaces = ",
+            "metrics = \"127.0.0.1\"\ninterfaces = ",
+            &[
+                r#"2:11: node: metrics: "127.0.0.1" is not an address with a port; write an address and port such as "127.0.0.1:9800" or "[::1]:9800""#,
+            ],
+        ),
+        (
+            "interfaces = ",
+            "metrics = \"127.0.0.1:0\"\ninterfaces = ",
+            &[
+                r#"2:11: node: metrics: "127.0.0.1:0" is no port that could be found; write an address and port such as "127.0.0.1:9800" or "[::1]:9800""#,
+            ],
+        ),
+        (
+            "interfaces = ",
+            "metrics = \"224.0.0.1:9800\"\ninterfaces = ",
+            &[
+                r#"2:11: node: metrics: "224.0.0.1:9800" is a multicast address; write an address and port such as "127.0.0.1:9800" or "[::1]:9800""#,
+            ],
+        ),
+    ]);
+}

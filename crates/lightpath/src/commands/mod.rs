@@ -6,6 +6,7 @@ mod decap;
 mod detach;
 mod explain;
 mod manual;
+mod reference;
 mod run;
 mod status;
 mod upgrade;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Upgrade(options) => upgrade::upgrade(&instance, options, cli.global.json),
         Command::Rollback => upgrade::roll_back(&instance, cli.global.json),
         Command::BpfObject => upgrade::write_object(),
+        Command::Reference { page } => reference::run(*page),
         Command::Check(file) => check::run(&file.config, cli.global.json),
         Command::Reload(options) => change::reload(&instance, options, cli.global.json),
         Command::Backend(change) => change::backend(&instance, change, cli.global.json),

@@ -16,6 +16,7 @@ impl Daemon {
     /// Makes a configuration the one that runs.
     pub(super) async fn adopt(&mut self, config: Config) -> Result<()> {
         check_interfaces(&self.instance.pins, &config.node.interfaces)?;
+        let address_of_metrics = self.metrics.prepare(config.node.metrics)?;
         let mut next = self.reconciler.clone();
         next.configure(config);
         let checked = Targets::of(next.config())?;
@@ -42,6 +43,9 @@ impl Daemon {
             return Err(error);
         }
         self.reconciler = next;
+        if let Some(address) = address_of_metrics {
+            self.metrics.switch_to(address);
+        }
         if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
             // It is tried again with every look at the host.
             warn!("{error:#}");

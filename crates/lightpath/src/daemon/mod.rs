@@ -10,6 +10,7 @@ mod explain;
 mod host;
 mod interfaces;
 mod kernel;
+mod metrics;
 mod notify;
 mod program;
 mod report;
@@ -20,7 +21,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use hyper::StatusCode;
@@ -36,7 +37,7 @@ use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
 use lightpath_core::host::Changes;
 use lightpath_core::{HashKey, PortPool};
 use lightpath_dataplane::{
-    Capacity, DEFAULT_SESSIONS, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces,
+    Capacity, Counters, DEFAULT_SESSIONS, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces,
     release_memory,
 };
 use tokio::net::UnixListener;
@@ -54,11 +55,13 @@ use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
+pub(crate) use metrics::markdown as metrics_reference;
+use metrics::{CpuTotals, Endpoint};
 pub(crate) use program::try_out;
 use program::{Watch, become_successor};
-use report::Rates;
+use report::{Rates, Seen};
 pub(crate) use server::listen;
-use server::{Answer, Question};
+use server::{Answer, Question, Requests};
 
 /// How often interfaces and addresses are looked after, and rates are taken.
 const TICK: Duration = Duration::from_secs(2);
@@ -72,6 +75,7 @@ const WAITING_QUESTIONS: usize = 16;
 /// A running daemon.
 #[derive(Debug)]
 pub(crate) struct Daemon {
+    started: SystemTime,
     instance: Instance,
     /// The configuration file, read again on a reload.
     file: PathBuf,
@@ -93,7 +97,14 @@ pub(crate) struct Daemon {
     /// The backends whose next hops are followed.
     targets: watch::Sender<BTreeSet<IpAddr>>,
     rates: Rates,
+    cpus: CpuTotals,
     motion: Motion,
+    /// Where metrics are served.
+    metrics: Endpoint,
+    /// Requests to the API.
+    requests: Requests,
+    /// What the API and those who read metrics ask.
+    asked: mpsc::Receiver<Question>,
     /// Whether memory was freed that the allocator may have kept.
     has_garbage: bool,
     /// Of a program that has just taken the place of another.
@@ -142,6 +153,9 @@ impl Daemon {
         let node = config.node.clone();
         check_interfaces(&instance.pins, &node.interfaces)?;
         let vlans = hops::vlans().await.context("cannot see the interfaces of this host")?;
+        let (questions, asked) = mpsc::channel(WAITING_QUESTIONS);
+        let mut metrics = Endpoint::new(questions);
+        let address_of_metrics = metrics.prepare(node.metrics)?;
         let mut spec = program(&config, &vlans)?;
         let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
 
@@ -196,6 +210,9 @@ impl Daemon {
         let own = addresses::all().await.context("cannot see the addresses of this host")?;
         let rates = Rates::new(kernel.0.counters()?);
         let motion = kernel.0.settle()?;
+        if let Some(address) = address_of_metrics {
+            metrics.switch_to(address);
+        }
         release_memory();
         info!(
             services = reconciler.config().services.len(),
@@ -204,6 +221,7 @@ impl Daemon {
             "balancing"
         );
         Ok(Self {
+            started: SystemTime::now(),
             instance,
             file: file.to_owned(),
             loaded: Arc::new(loaded),
@@ -219,7 +237,11 @@ impl Daemon {
             vlans,
             targets,
             rates,
+            cpus: CpuTotals::default(),
             motion,
+            metrics,
+            requests: Requests::default(),
+            asked,
             has_garbage: false,
             watch,
             successor: None,
@@ -228,8 +250,7 @@ impl Daemon {
 
     /// Answers the API and follows changes until SIGTERM or SIGINT, or until another version takes over.
     async fn serve(mut self, listener: UnixListener) -> Result<Option<PathBuf>> {
-        let (questions, mut asked) = mpsc::channel(WAITING_QUESTIONS);
-        tokio::spawn(server::serve(listener, questions));
+        tokio::spawn(server::serve(listener, self.metrics.questions(), self.requests.clone()));
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
@@ -245,7 +266,7 @@ impl Daemon {
                 _ = hang_up.recv() => self.reload_on_signal().await,
                 Ok(()) = self.hops.changed() => self.follow("next hops changed"),
                 () = self.checks.changed() => self.follow("health changed"),
-                Some(question) = asked.recv() => {
+                Some(question) = self.asked.recv() => {
                     self.answer(question).await;
                     if let Some(successor) = self.successor.take() {
                         // Until the successor is ready, which keeps this process's id.
@@ -322,6 +343,7 @@ impl Daemon {
     async fn answer(&mut self, question: Question) {
         match question {
             Question::Status(to) => send(to, self.status()),
+            Question::Metrics(to) => send(to, self.figures()),
             Question::Reload { discard, now, to } => send(to, self.reload(discard, now).await),
             Question::RollBack(to) => send(to, self.roll_back()),
             Question::Upgrade(binary, to) => send(to, self.prepare_upgrade(binary).await),
@@ -336,13 +358,19 @@ impl Daemon {
     }
 
     fn status(&self) -> Result<Status, Problem> {
+        let counters = self.kernel.0.counters().map_err(|error| unreadable(&error))?;
+        self.status_with(&counters)
+    }
+
+    fn status_with(&self, counters: &Counters) -> Result<Status, Problem> {
         let Self { instance, reconciler, interfaces, rates, motion, .. } = self;
-        let health = self.checks.peek();
-        let status = report::status(instance, reconciler, &health, interfaces, &self.kernel.0, rates, motion);
+        let (dataplane, health) = (&self.kernel.0, self.checks.peek());
+        let status = dataplane.sessions().and_then(|sessions| {
+            let seen = Seen { reconciler, health: &health, counters, rates, motion, sessions: &sessions };
+            report::status(instance, interfaces, dataplane, &seen)
+        });
         let (overrides, file_changed) = (self.overrides.lines(), !self.loaded.is_still(&self.file));
-        status.map(|status| Status { overrides, file_changed, ..status }).map_err(|error| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the data plane cannot be read: {error}"))
-        })
+        status.map(|status| Status { overrides, file_changed, ..status }).map_err(|error| unreadable(&error))
     }
 
     /// Answers by a copy of the live tables, so that nothing changes.
@@ -404,6 +432,7 @@ impl Daemon {
         match self.kernel.0.counters() {
             Ok(counters) => {
                 self.watch_program(&counters);
+                self.cpus.take(&counters.cpus);
                 self.rates.sample(counters);
             }
             Err(error) => warn!(%error, "no rates"),
@@ -436,6 +465,11 @@ fn merged(file: &Loaded, store: &Store) -> Result<(Config, Overrides)> {
             Ok((file.config().clone(), Overrides::default()))
         }
     }
+}
+
+fn unreadable(error: &DataplaneError) -> Problem {
+    let detail = format!("the data plane cannot be read: {error}");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
 }
 
 /// Whoever asked may have gone by the time there is an answer.

@@ -42,21 +42,27 @@ impl Rates {
     }
 }
 
+/// What is known of all services.
+pub(super) struct Seen<'a> {
+    pub(super) reconciler: &'a Reconciler,
+    pub(super) health: &'a View,
+    pub(super) counters: &'a Counters,
+    pub(super) rates: &'a Rates,
+    pub(super) motion: &'a Motion,
+    /// Flows of `fullnat`, by backend.
+    pub(super) sessions: &'a BTreeMap<BackendNumber, usize>,
+}
+
 /// The status at this moment.
 pub(super) fn status(
     instance: &Instance,
-    reconciler: &Reconciler,
-    health: &View,
     interfaces: &Interfaces,
     dataplane: &Dataplane,
-    rates: &Rates,
-    motion: &Motion,
+    seen: &Seen<'_>,
 ) -> Result<Status, Error> {
-    let counters = dataplane.counters()?;
+    let Seen { reconciler, counters, motion, sessions, .. } = *seen;
     let figures = dataplane.info()?;
-    let sessions = dataplane.sessions()?;
     let services = reconciler.config().services.iter().zip(reconciler.states());
-    let seen = Seen { reconciler, health, counters: &counters, rates, motion, sessions: &sessions };
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: instance.name.clone(),
@@ -92,18 +98,8 @@ pub(super) fn status(
         replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
         overrides: Vec::new(),
         file_changed: false,
-        services: services.map(|(service, state)| service_status(service, state, &seen)).collect(),
+        services: services.map(|(service, state)| service_status(service, state, seen)).collect(),
     })
-}
-
-/// What is known of all services.
-struct Seen<'a> {
-    reconciler: &'a Reconciler,
-    health: &'a View,
-    counters: &'a Counters,
-    rates: &'a Rates,
-    motion: &'a Motion,
-    sessions: &'a BTreeMap<BackendNumber, usize>,
 }
 
 fn service_status(service: &Service, state: &ServiceState, seen: &Seen<'_>) -> ServiceStatus {

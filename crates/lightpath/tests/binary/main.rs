@@ -13,6 +13,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod explain;
+mod metrics;
 mod quic;
 mod scenes_empty;
 mod scenes_fullnat;

@@ -2,7 +2,7 @@
 
 use super::Availability::Full;
 use super::Presence::{Default, Otherwise, Required};
-use super::{Key, Section, later};
+use super::{Key, Section};
 
 pub(in crate::config) const NODE: Section = Section {
     header: "[node]",
@@ -66,4 +66,11 @@ pub(in crate::config) const SNAT_PORTS: Key = Key {
               range within the sysctl's is warned of.",
     availability: Full,
 };
-const METRICS: Key = later("metrics", "Address and port where Prometheus metrics are served.");
+pub(in crate::config) const METRICS: Key = Key {
+    name: "metrics",
+    allowed: "an address and port such as \"127.0.0.1:9800\" or \"[::1]:9800\"",
+    presence: Otherwise("they are served nowhere"),
+    meaning: "Where Prometheus finds metrics, at `/metrics` by HTTP ([which](metrics.md)). Whoever can connect can read them: no \
+              password is asked for.",
+    availability: Full,
+};

@@ -2,6 +2,7 @@
 
 mod problems;
 mod routes;
+mod tally;
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -9,16 +10,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use axum::http::StatusCode;
 use lightpath_control::overrides::Change;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
+use super::metrics::Figures;
 use crate::api;
 use crate::changed::{Changed, Exchanged};
 use crate::cli::Flow;
 use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
 use crate::status::Status;
+pub(super) use problems::no_such_method;
+pub(super) use tally::{Requests, Tally};
 
 /// Where an answer goes. Whoever asked may have gone by the time there is one.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Problem>>;
@@ -28,6 +33,8 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, Problem>>;
 pub(super) enum Question {
     /// GET /v1/status.
     Status(Answer<Status>),
+    /// GET /metrics.
+    Metrics(Answer<Figures>),
     /// POST /v1/reload; whether changes made at run time are discarded, and whether what leaves does so at once.
     Reload { discard: bool, now: bool, to: Answer<Changed> },
     /// POST /v1/rollback.
@@ -66,6 +73,21 @@ pub(crate) fn listen(socket: &Path, instance: &str) -> Result<UnixListener> {
 }
 
 /// Answers requests until the daemon ends.
-pub(super) async fn serve(listener: UnixListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
-    axum::serve(listener, routes::router(questions)).await
+pub(super) async fn serve(
+    listener: UnixListener,
+    questions: mpsc::Sender<Question>,
+    requests: Requests,
+) -> io::Result<()> {
+    axum::serve(listener, routes::router(questions, requests)).await
+}
+
+/// Puts a question to the loop.
+pub(super) async fn ask<T>(
+    questions: &mpsc::Sender<Question>,
+    question: impl FnOnce(Answer<T>) -> Question,
+) -> Result<T, Problem> {
+    let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
+    let (answer, answered) = oneshot::channel();
+    questions.send(question(answer)).await.map_err(|_| gone())?;
+    answered.await.map_err(|_| gone())?
 }

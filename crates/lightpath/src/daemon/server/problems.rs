@@ -56,6 +56,6 @@ pub(super) async fn nothing_here(uri: axum::http::Uri) -> Problem {
 }
 
 /// The answer to a method that a path does not have.
-pub(super) async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+pub(in crate::daemon) async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not know {method}", uri.path()))
 }

@@ -6,16 +6,16 @@ use std::path::PathBuf;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use lightpath_control::overrides::{Change, Definition, Endpoint};
 use serde::Deserialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problems::{Body, Path, Query, no_such_method, nothing_here};
-use super::{Answer, Question};
+use super::{Answer, Question, Requests, tally};
 use crate::changed::{Changed, Exchanged};
 use crate::cli::Flow;
 use crate::explanation::{Explanation, Sample};
@@ -36,7 +36,7 @@ type Questions = State<mpsc::Sender<Question>>;
 struct Document;
 
 /// Everything that can be asked.
-pub(super) fn router(questions: mpsc::Sender<Question>) -> Router {
+pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status))
         .routes(routes!(reload))
@@ -56,6 +56,7 @@ pub(super) fn router(questions: mpsc::Sender<Question>) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(requests, tally::count))
         .with_state(questions)
 }
 
@@ -279,8 +280,5 @@ async fn ask<T>(
     questions: &mpsc::Sender<Question>,
     question: impl FnOnce(Answer<T>) -> Question,
 ) -> Result<Json<T>, Problem> {
-    let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
-    let (answer, answered) = oneshot::channel();
-    questions.send(question(answer)).await.map_err(|_| gone())?;
-    answered.await.map_err(|_| gone())?.map(Json)
+    super::ask(questions, question).await.map(Json)
 }

@@ -13,7 +13,7 @@ mod wire;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use balancer::{Balancer, LIGHTPATH, Output, number};
+pub(crate) use balancer::{Balancer, LIGHTPATH, Output, Status, number};
 pub(crate) use bed::{Bed, Family, isolated};
 pub(crate) use config::{Service, file};
 pub(crate) use held::{Held, serve_lines};

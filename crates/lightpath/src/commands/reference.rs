@@ -1,0 +1,15 @@
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::Page;
+use crate::daemon::metrics_reference;
+use crate::output::print;
+
+/// `lightpath reference`: a page of the documentation.
+pub(crate) fn run(page: Page) -> Result<ExitCode> {
+    match page {
+        Page::Metrics => print(metrics_reference())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,107 @@
+//! Where metrics are served.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::{self, JoinHandle};
+use tracing::{error, info};
+
+use super::MEDIA_TYPE;
+use crate::daemon::server::{Question, ask, no_such_method};
+use crate::problem::Problem;
+
+/// The address that metrics are served at, if at any.
+#[derive(Debug)]
+pub(in crate::daemon) struct Endpoint {
+    at: Option<SocketAddr>,
+    questions: mpsc::Sender<Question>,
+    server: Option<JoinHandle<()>>,
+}
+
+/// An address that was taken, and is not yet served.
+#[derive(Debug)]
+pub(in crate::daemon) struct Prepared(Option<(SocketAddr, StdListener)>);
+
+impl Endpoint {
+    /// Serves nowhere yet; what is asked for goes to `questions`.
+    pub(in crate::daemon) fn new(questions: mpsc::Sender<Question>) -> Self {
+        Self { at: None, questions, server: None }
+    }
+
+    /// Where questions are put to the daemon's loop.
+    pub(in crate::daemon) fn questions(&self) -> mpsc::Sender<Question> {
+        self.questions.clone()
+    }
+
+    /// Takes an address, so that serving there cannot fail any more. `None` when nothing is to change.
+    pub(in crate::daemon) fn prepare(&self, at: Option<SocketAddr>) -> Result<Option<Prepared>> {
+        if at == self.at {
+            return Ok(None);
+        }
+        let listen = |at: SocketAddr| {
+            let listener = listen(at).with_context(|| {
+                format!("cannot serve metrics at {at}; give `metrics` an address of this host with a port that is free")
+            });
+            listener.map(|listener| (at, listener))
+        };
+        Ok(Some(Prepared(at.map(listen).transpose()?)))
+    }
+
+    /// Serves at what was prepared, and nowhere else.
+    pub(in crate::daemon) fn switch_to(&mut self, Prepared(listener): Prepared) {
+        if let Some(server) = self.server.take() {
+            server.abort();
+        }
+        self.at = listener.as_ref().map(|(at, _)| *at);
+        if let Some((at, listener)) = listener {
+            let questions = self.questions.clone();
+            self.server = Some(task::spawn(async move {
+                if let Err(error) = serve(listener, questions).await {
+                    error!(%error, "metrics are served no more at {at}; restart the daemon");
+                }
+            }));
+            info!("metrics are at http://{at}/metrics");
+        }
+    }
+}
+
+fn listen(at: SocketAddr) -> io::Result<StdListener> {
+    // The standard library sets SO_REUSEADDR, so connections that have just ended are not in the way.
+    let listener = StdListener::bind(at)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn serve(listener: StdListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .fallback(nothing_else)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(questions);
+    axum::serve(TcpListener::from_std(listener)?, router).await
+}
+
+async fn metrics(State(questions): State<mpsc::Sender<Question>>) -> Result<Response, Problem> {
+    let figures = ask(&questions, Question::Metrics).await?;
+    // The loop goes on meanwhile: there may be 10,000 backends.
+    let text = task::spawn_blocking(|| figures.text()).await;
+    match text {
+        Ok(Ok(text)) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response()),
+        _ => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written")),
+    }
+}
+
+async fn nothing_else(uri: axum::http::Uri) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("there is nothing at {}; metrics are at /metrics", uri.path()),
+    )
+}

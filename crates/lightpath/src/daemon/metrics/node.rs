@@ -1,0 +1,164 @@
+//! What the node does, whichever service it is for.
+
+use lightpath_core::{Reason, ReplyKind};
+
+use super::metric::{Kind, Metric};
+
+pub(super) const METRICS: &[Metric] = &[
+    Metric {
+        name: "lightpath_build",
+        kind: Kind::Info,
+        unit: None,
+        labels: &["version", "instance"],
+        help: "The version of the daemon, and which of several on the host it is",
+        read: |figures, samples| samples.say([&figures.status.version, &figures.status.instance]),
+    },
+    Metric {
+        name: "lightpath_program",
+        kind: Kind::Info,
+        unit: None,
+        labels: &["id", "features"],
+        help: "The XDP program that runs: its id in the kernel, and what it was specialised for",
+        read: |figures, samples| {
+            let program = &figures.status.program;
+            samples.say([&program.id.to_string(), &program.features.join(",")])
+        },
+    },
+    Metric {
+        name: "lightpath_program_size",
+        kind: Kind::Gauge,
+        unit: Some("bytes"),
+        labels: &[],
+        help: "Machine code of the XDP program",
+        read: |figures, samples| samples.add([], u64::from(figures.status.program.jited_bytes)),
+    },
+    Metric {
+        name: "lightpath_interface",
+        kind: Kind::Info,
+        unit: None,
+        labels: &["interface", "mode"],
+        help: "How the program is attached: native or generic, or missing when the interface is gone",
+        read: |figures, samples| {
+            let mut interfaces = figures.status.interfaces.iter();
+            interfaces.try_for_each(|interface| samples.say([&interface.name, &interface.mode]))
+        },
+    },
+    Metric {
+        name: "lightpath_dropped_packets",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["reason"],
+        help: "Packets dropped, by reason",
+        read: |figures, samples| {
+            Reason::ALL.into_iter().try_for_each(|reason| {
+                let count = figures.status.drops.get(reason.name()).copied().unwrap_or(0);
+                samples.add([reason.name()], count)
+            })
+        },
+    },
+    Metric {
+        name: "lightpath_replies",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["kind"],
+        help: "Packets that the data plane answered itself, by kind of answer; those that answer a packet which could not go on \
+               are among the dropped too",
+        read: |figures, samples| {
+            ReplyKind::NAMES.into_iter().try_for_each(|kind| {
+                samples.add([kind], figures.status.replies.get(kind).copied().unwrap_or(0))
+            })
+        },
+    },
+    Metric {
+        name: "lightpath_cpu_forwarded_packets",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["cpu"],
+        help: "Packets to and from backends that a CPU forwarded",
+        read: |figures, samples| {
+            let mut cpus = figures.cpus.iter().enumerate();
+            cpus.try_for_each(|(number, cpu)| samples.add([&number.to_string()], cpu.forwarded))
+        },
+    },
+    Metric {
+        name: "lightpath_cpu_dropped_packets",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["cpu"],
+        help: "Packets that a CPU dropped",
+        read: |figures, samples| {
+            let mut cpus = figures.cpus.iter().enumerate();
+            cpus.try_for_each(|(number, cpu)| samples.add([&number.to_string()], cpu.dropped))
+        },
+    },
+    Metric {
+        name: "lightpath_unresolved_next_hops",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Addresses of backends that packets cannot be sent to",
+        read: |figures, samples| samples.add([], figures.unresolved),
+    },
+    Metric {
+        name: "lightpath_moving_slots",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Slots whose backend was changed while flows of an earlier one may live on",
+        read: |figures, samples| samples.add([], figures.status.flows.moving_slots),
+    },
+    Metric {
+        name: "lightpath_remembered_flows",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Flows remembered because slots move",
+        read: |figures, samples| samples.add([], figures.status.flows.remembered),
+    },
+    Metric {
+        name: "lightpath_flow_table",
+        kind: Kind::Gauge,
+        unit: Some("bytes"),
+        labels: &[],
+        help: "Memory of the tables of remembered flows, whatever is in them",
+        read: |figures, samples| samples.add([], figures.status.flows.table_bytes),
+    },
+    Metric {
+        name: "lightpath_sessions",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Flows of fullnat that live",
+        read: |figures, samples| samples.add([], figures.status.flows.sessions),
+    },
+    Metric {
+        name: "lightpath_session_table",
+        kind: Kind::Gauge,
+        unit: Some("bytes"),
+        labels: &[],
+        help: "Memory of the table of sessions, whatever is in it",
+        read: |figures, samples| samples.add([], figures.status.flows.session_bytes),
+    },
+    Metric {
+        name: "lightpath_overrides",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Changes made at run time that differ from the configuration file",
+        read: |figures, samples| samples.add([], figures.status.overrides.len()),
+    },
+    Metric {
+        name: "lightpath_api_requests",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["operation", "status"],
+        help: "Requests that the API answered since the daemon started, by operation and HTTP status; what is no operation \
+               counts as other",
+        read: |figures, samples| {
+            let mut requests = figures.requests.iter();
+            requests.try_for_each(|((operation, status), count)| {
+                samples.add([operation, &status.to_string()], *count)
+            })
+        },
+    },
+];

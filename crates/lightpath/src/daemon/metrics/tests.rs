@@ -48,6 +48,7 @@ fn figures(services: u16, backends: u16) -> Figures {
             drops: BTreeMap::from([(Reason::NoBackend.name().to_owned(), 11)]),
             replies: BTreeMap::from([("reset".to_owned(), 11)]),
             overrides: vec!["service web: added".to_owned()],
+            file_changed: false,
             services: (0..services).map(service).collect(),
         },
         cpus: vec![CpuCounters { forwarded: 5, dropped: 6 }, CpuCounters { forwarded: 7, dropped: 5 }],

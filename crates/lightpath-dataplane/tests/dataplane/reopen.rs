@@ -1,6 +1,6 @@
 //! A daemon that starts again finds everything where it was.
 
-use lightpath_abi::BackendNumber;
+use lightpath_abi::{BackendNumber, Features};
 use lightpath_dataplane::{Capacity, Changes, Dataplane, Interface, Spec, TestPacket, XdpMode};
 use lightpath_testkit::cases::contents;
 use lightpath_testkit::packet::tcp;
@@ -82,6 +82,8 @@ const GROWTHS: [fn(Capacity) -> Capacity; 6] = [
 fn larger_maps_hold_all_that_was_in_the_smaller_ones() {
     in_lab(|lab| {
         let mut contents = contents(&lab.node);
+        // It is about maps, and opens them often: a program that is soon verified will do.
+        contents.parameters.features = Features::IPV4 | Features::NAT;
         let mut running = lab.open(&contents);
         running.attach(&front(), XdpMode::Native).unwrap();
         // Slots begin to move, so that a flow is remembered.

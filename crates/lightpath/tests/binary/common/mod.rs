@@ -19,7 +19,7 @@ pub(crate) use config::{Service, file};
 pub(crate) use held::{Held, serve_lines};
 pub(crate) use host::HostState;
 pub(crate) use program::{Server, finish, ip};
-pub(crate) use traffic::{Traffic, tcp_segments_sent};
+pub(crate) use traffic::{Traffic, tcp_resets_sent, tcp_segments_sent};
 pub(crate) use tunnel::{Files, Tunnel, balance, is_served, pages_come_from_the_backend, serve_pages};
 pub(crate) use wire::{Ip, Tap, Udp};
 

@@ -11,7 +11,7 @@ use crate::common::{Bed, Family, Held, Service, eventually, file, serve_lines};
 use super::{answers, serve_pages};
 
 /// What a busy machine may add to what the configuration promises.
-const SLACK: Duration = Duration::from_millis(1500);
+const SLACK: Duration = Duration::from_secs(4);
 
 const PAGES: SocketAddr = SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), 80);
 const LINES: &str = "7000";

@@ -13,7 +13,7 @@ const BACKENDS: u32 = 10_000;
 
 /// Times that are promised of a release build on a quiet machine, and what they may come to here.
 #[cfg(debug_assertions)]
-const SLOWER: u32 = 20;
+const SLOWER: u32 = 40;
 #[cfg(not(debug_assertions))]
 const SLOWER: u32 = 4;
 

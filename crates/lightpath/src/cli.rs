@@ -1,6 +1,7 @@
 //! The command line as it is typed.
 
 mod change;
+mod status;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,6 +19,13 @@ Examples:
   lightpath check -c lightpath.toml    is the configuration right?
   lightpath run                        the daemon, with /etc/lightpath/lightpath.toml
   lightpath status                     services, backends, rates and drops";
+
+const STATUS_HELP: &str = "\
+Example:
+  lightpath status --service 'web-*' --sort rate
+  lightpath status --state down --state unresolved
+  lightpath status --watch 1
+  lightpath status --json | jq '.services[].backends[].state'";
 
 const EXPLAIN_HELP: &str = "\
 Exit status: 1 also when a packet would be dropped.
@@ -62,6 +70,7 @@ Example:
   lightpath decap --interface eth0 --from 10.7.0.0/16 --strict --json";
 
 pub(crate) use change::{Backend, NewService, Service};
+pub(crate) use status::{Order, Status as StatusOptions};
 
 /// A layer-4 load balancer that forwards in XDP.
 #[derive(Debug, Parser)]
@@ -148,8 +157,8 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = SERVICE_HELP)]
     Service(Service),
     /// Show services, backends, rates and drops of the running daemon.
-    #[command(after_help = "Example:\n  lightpath status --json | jq '.services[].backends[].state'")]
-    Status,
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusOptions),
     /// Say what becomes of a flow or a packet, and why. Nothing is sent and nothing changes.
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),

@@ -183,14 +183,42 @@ impl fmt::Display for Port {
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Status {
+    /// How much there is, and in which state.
+    pub(crate) fn summary(&self) -> String {
+        let backends = || self.services.iter().flat_map(|service| &service.backends);
+        let in_state = |state: &&str| backends().filter(|backend| backend.state == **state).count();
+        let states = STATES.iter().map(|state| (in_state(state), state)).filter(|(count, _)| *count > 0);
+        let states: Vec<String> = states.map(|(count, state)| format!("{count} {state}")).collect();
+        let amount =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let all = [amount(self.services.len(), "service"), amount(backends().count(), "backend")].join(", ");
+        if states.is_empty() { all } else { format!("{all}: {}", states.join(", ")) }
+    }
+
+    /// The text of a part of the services, with the summary of all of them; without what is the node's.
+    pub(crate) fn part_of(&self, all: &str) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            self.head(f, all)?;
+            writeln!(f, "shown: {}", self.summary())?;
+            self.services.iter().try_for_each(|service| write!(f, "\n{service}"))
+        })
+    }
+
+    fn head(&self, f: &mut fmt::Formatter<'_>, summary: &str) -> fmt::Result {
         let interfaces: Vec<String> = self
             .interfaces
             .iter()
             .map(|interface| format!("{} ({})", interface.name, interface.mode))
             .collect();
         writeln!(f, "lightpath {}, instance {}, on {}", self.version, self.instance, interfaces.join(", "))?;
+        writeln!(f, "{summary}")
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.head(f, &self.summary())?;
         if self.flows.moving_slots > 0 {
             let FlowStatus { moving_slots, remembered, .. } = self.flows;
             writeln!(f, "{moving_slots} slots are moving, {remembered} flows are remembered for them")?;

@@ -33,7 +33,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Reload(options) => change::reload(&instance, options, cli.global.json),
         Command::Backend(change) => change::backend(&instance, change, cli.global.json),
         Command::Service(change) => change::service(&instance, change, cli.global.json),
-        Command::Status => status::run(&instance, cli.global.json),
+        Command::Status(options) => status::run(&instance, options, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),
         Command::Decap(options) => decap::run(options, &cli.global),

@@ -21,3 +21,4 @@ mod scenes_http;
 mod scenes_iperf;
 mod scenes_tunnels;
 mod scenes_udp;
+mod status;

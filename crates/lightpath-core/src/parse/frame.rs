@@ -77,9 +77,9 @@ pub enum Part {
 pub enum Reject {
     /// Nothing Lightpath balances: another protocol, or too short to say.
     Foreign,
-    /// ICMP or ICMPv6, which [`parse_any`] makes a frame of.
+    /// ICMP or ICMPv6, which [`parse_any`](super::parse_any) makes a frame of.
     Icmp,
-    /// A part of a datagram, of which [`parse_any`] makes a frame too.
+    /// A part of a datagram, of which [`parse_any`](super::parse_any) makes a frame too.
     Fragment,
     /// It cannot be forwarded, for this reason; whether that matters depends on whose packet it is.
     Malformed(Reason),

@@ -1,7 +1,5 @@
 //! The daemon: one loop that owns the data plane and brings it up to date whenever something it depends on has changed.
-//!
-//! It starts in an order in which nothing is touched before everything that can be refused was looked at: configuration,
-//! interfaces, program, next hops; then tables, interfaces, addresses. On SIGTERM it stops and leaves everything in place.
+//! On SIGTERM it stops and leaves everything in place.
 
 mod adopt;
 mod backends;
@@ -16,6 +14,7 @@ mod program;
 mod report;
 mod server;
 mod smoke;
+mod start;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -23,23 +22,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hyper::StatusCode;
-use lightpath_abi::Features;
 use lightpath_control::config::Loaded;
 use lightpath_control::health::{Checks, Targets};
-use lightpath_control::hops::{self, Vlans, Watcher};
-use lightpath_control::host::{addresses, ports_for_snat};
+use lightpath_control::hops::{self, Vlans};
+use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
-use lightpath_control::overrides::{Merged, Overrides, Store};
-use lightpath_control::plan::Requirements;
-use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
+use lightpath_control::overrides::{Overrides, Store};
+use lightpath_control::reconcile::{Hops, Reconciler, Surroundings};
 use lightpath_core::host::Changes;
-use lightpath_core::{HashKey, PortPool};
-use lightpath_dataplane::{
-    Capacity, Counters, DEFAULT_SESSIONS, Dataplane, Error as DataplaneError, Motion, Spec, check_interfaces,
-    release_memory,
-};
+use lightpath_dataplane::{Counters, Error as DataplaneError, Motion, release_memory};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -50,7 +43,7 @@ use crate::instance::Instance;
 use crate::problem::Problem;
 use crate::status::Status;
 use crate::take_off::take_off;
-use backends::{FIRST_CHECKS, addresses_of, conditions, log_unresolved, wait_for_hops};
+use backends::{conditions, log_unresolved};
 use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
@@ -62,6 +55,8 @@ use program::{Watch, become_successor};
 use report::{Rates, Seen};
 pub(crate) use server::listen;
 use server::{Answer, Question, Requests};
+pub(crate) use start::spec;
+use start::{merged, program};
 
 /// How often interfaces and addresses are looked after, and rates are taken.
 const TICK: Duration = Duration::from_secs(2);
@@ -145,109 +140,6 @@ async fn take_back(instance: &Instance) {
 }
 
 impl Daemon {
-    /// Brings everything up: when this returns, packets are balanced.
-    async fn start(loaded: Loaded, file: &Path, instance: Instance) -> Result<Self> {
-        let mut host = Host::open(&instance.ledger)?;
-        let store = Store::new(&instance.overrides);
-        let (config, overrides) = merged(&loaded, &store)?;
-        let node = config.node.clone();
-        check_interfaces(&instance.pins, &node.interfaces)?;
-        let vlans = hops::vlans().await.context("cannot see the interfaces of this host")?;
-        let (questions, asked) = mpsc::channel(WAITING_QUESTIONS);
-        let mut metrics = Endpoint::new(questions);
-        let address_of_metrics = metrics.prepare(node.metrics)?;
-        let mut spec = program(&config, &vlans)?;
-        let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
-
-        let before = kernel.0.counters()?;
-        let mut reconciler = Reconciler::new(config, &kernel.0.tables());
-        let with_leavers = program(reconciler.config(), &vlans)?;
-        if !spec.can_all_of(&with_leavers) {
-            // What leaves may need more of the program than what stays.
-            spec = spec.joined(&with_leavers);
-            kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
-        }
-        let backends = addresses_of(reconciler.config());
-        let (targets, targets_in) = watch::channel(backends.clone());
-        let (hops_out, mut hops) = watch::channel(Arc::default());
-        let watcher = Watcher::open().context("cannot watch routes and neighbours")?;
-        tokio::spawn(async move {
-            if let Err(error) = watcher.run(targets_in, hops_out).await {
-                error!(%error, "routes and neighbours are not followed any more; restart the daemon");
-            }
-        });
-        let checked = Targets::of(reconciler.config())?;
-        let mut checks = Checks::start(checked).context("cannot check backends")?;
-        tokio::join!(wait_for_hops(&mut hops, &backends), checks.settle(FIRST_CHECKS));
-
-        let (known, health) = (hops.borrow_and_update().clone(), checks.view());
-        let own = addresses::all().await.context("cannot see the addresses of this host")?;
-        let surroundings =
-            Surroundings { hops: &known, health: &health, addresses: &own, vlans: &vlans, merged: false };
-        let mut filled = reconciler.reconcile(surroundings, &mut kernel);
-        if let Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) = filled {
-            info!(
-                "{full}: what runs and what is to run do not fit side by side, so fresh tables replace the old ones"
-            );
-            kernel = Kernel(Dataplane::open_fresh(&instance.pins, &spec)?);
-            filled = reconciler.reconcile(surroundings, &mut kernel);
-        }
-        filled.context("cannot fill the tables")?;
-        log_unresolved(&reconciler);
-        host.prepare(reconciler.config())?;
-        Host::check_ports(reconciler.config(), &own)?;
-        let replaces = !instance.pins.linked_interfaces()?.is_empty() && !instance.pins.run_this_build();
-        if let Some(interface) = node.interfaces.first().filter(|_| replaces) {
-            program::check(&kernel.0, &instance, interface)?;
-        }
-        let watch = replaces.then_some(Watch::begin(&before, &kernel.0.counters()?));
-        let interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
-        if interfaces.any_generic() {
-            let surroundings = Surroundings { merged: true, ..surroundings };
-            reconciler.reconcile(surroundings, &mut kernel).context("cannot fill the tables")?;
-        }
-        host.announce(reconciler.config(), &interfaces).await?;
-        let own = addresses::all().await.context("cannot see the addresses of this host")?;
-        let rates = Rates::new(kernel.0.counters()?);
-        let motion = kernel.0.settle()?;
-        if let Some(address) = address_of_metrics {
-            metrics.switch_to(address);
-        }
-        release_memory();
-        info!(
-            services = reconciler.config().services.len(),
-            backends = backends.len(),
-            interfaces = ?node.interfaces,
-            "balancing"
-        );
-        Ok(Self {
-            started: SystemTime::now(),
-            instance,
-            file: file.to_owned(),
-            loaded: Arc::new(loaded),
-            overrides,
-            store,
-            reconciler,
-            kernel,
-            interfaces,
-            host,
-            hops,
-            checks,
-            addresses: own,
-            vlans,
-            targets,
-            rates,
-            cpus: CpuTotals::default(),
-            motion,
-            metrics,
-            requests: Requests::default(),
-            asked,
-            has_garbage: false,
-            watch,
-            successor: None,
-        })
-    }
-
     /// Answers the API and follows changes until SIGTERM or SIGINT, or until another version takes over.
     async fn serve(mut self, listener: UnixListener) -> Result<Option<PathBuf>> {
         tokio::spawn(server::serve(listener, self.metrics.questions(), self.requests.clone()));
@@ -443,30 +335,6 @@ impl Daemon {
     }
 }
 
-/// What is to run: the file, and what was changed at run time if it still fits.
-fn merged(file: &Loaded, store: &Store) -> Result<(Config, Overrides)> {
-    let opened = store.open()?;
-    if let Some(problem) = opened.problem {
-        error!("changes made at run time are lost, the configuration file counts alone: {problem}");
-    }
-    match opened.overrides.merged(file) {
-        Ok(Merged { config, overrides, left_out }) => {
-            for line in left_out {
-                warn!("a change made at run time is forgotten: {line}");
-            }
-            Ok((config, overrides))
-        }
-        Err(unfit) => {
-            let kept = store.keep_aside()?;
-            error!(
-                kept = %kept.display(),
-                "changes made at run time contradict the configuration file, which counts alone: {unfit}"
-            );
-            Ok((file.config().clone(), Overrides::default()))
-        }
-    }
-}
-
 fn unreadable(error: &DataplaneError) -> Problem {
     let detail = format!("the data plane cannot be read: {error}");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
@@ -480,32 +348,4 @@ fn send<T>(to: Answer<T>, answer: Result<T, Problem>) {
 /// The VIPs among the addresses of a host.
 fn vips_among(config: &Config, addresses: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
     config.services.iter().map(|service| service.vip).filter(|vip| addresses.contains(vip)).collect()
-}
-
-/// The program that a configuration asks for on a host with these VLAN interfaces.
-fn program(config: &Config, vlans: &Vlans) -> Result<Spec> {
-    let spec = spec(config)?;
-    let replies = spec.features.has(Features::NAT) || spec.features.has(Features::FULLNAT);
-    let more = if replies && !vlans.is_empty() { Features::VLAN_ROUTES } else { Features::default() };
-    Ok(Spec { features: spec.features | more, ..spec })
-}
-
-/// The program that a configuration asks for.
-pub(crate) fn spec(config: &Config) -> Result<Spec> {
-    let needs = Requirements::of(config);
-    let (snat_ports, sessions) = if needs.features.has(Features::FULLNAT) {
-        let ports = config.node.snat_ports.clone().map_or_else(ports_for_snat, Ok)?;
-        (PortPool { first: *ports.start(), last: *ports.end() }, DEFAULT_SESSIONS)
-    } else {
-        (PortPool { first: 0, last: 0 }, 1)
-    };
-    let capacity =
-        Capacity::for_use(needs.services, needs.backends, needs.slots, needs.largest_table, needs.entries);
-    Ok(Spec {
-        features: needs.features,
-        port_prefixes: needs.port_prefixes,
-        hash_key: HashKey::from_seed(&config.node.hash_seed),
-        snat_ports,
-        capacity: Capacity { sessions, ..capacity },
-    })
 }

@@ -96,7 +96,11 @@ fn carries_names(bed: &mut Bed, forward: &'static str) {
 /// Asks for [`NAME`], each time from another port and only once; the answers.
 fn dig(bed: &Bed, server: IpAddr) -> Vec<String> {
     let questions = bed.scratch.join("questions");
-    fs::write(&questions, format!("{NAME} A\n").repeat(QUESTIONS)).unwrap();
+    // Each from a port of its own, so that each is a flow of its own.
+    let any = if server.is_ipv4() { "0.0.0.0" } else { "::" };
+    let lines: String =
+        (0..QUESTIONS).map(|number| format!("-b {any}#{} {NAME} A\n", 20_000 + number)).collect();
+    fs::write(&questions, lines).unwrap();
     let mut dig = bed.client.ns.command("dig");
     dig.arg(format!("@{server}")).args(["+short", "+tries=1", "+time=5", "-f"]).arg(questions);
     let output = finish(&mut dig, Duration::from_secs(30));

@@ -32,7 +32,6 @@ pub(super) struct Key {
     pub(super) presence: Presence,
     /// One sentence for the reference.
     pub(super) meaning: &'static str,
-    pub(super) availability: Availability,
 }
 
 /// What holds when a key is not written.
@@ -46,20 +45,6 @@ pub(super) enum Presence {
     Otherwise(&'static str),
 }
 
-/// Whether this version does what a key says.
-#[derive(Clone, Copy)]
-pub(super) enum Availability {
-    /// All of it.
-    Full,
-    /// None of it: the key is known, so that it is refused by name.
-    #[expect(
-        dead_code,
-        reason = "this version does what all of its keys say; the next key may come before what it asks for"
-    )]
-    Later,
-}
-
-use Availability::Full;
 use Presence::{Otherwise, Required};
 
 pub(super) const ROOT: Section = Section {
@@ -73,12 +58,10 @@ pub(super) const NODE_TABLE: Key = Key {
     allowed: "a [node] table with at least interfaces = [\"eth0\"]",
     presence: Required,
     meaning: "This host.",
-    availability: Full,
 };
 pub(super) const SERVICE_TABLES: Key = Key {
     name: "service",
     allowed: "[[service]] in double brackets above each service",
     presence: Otherwise("no services"),
     meaning: "A service.",
-    availability: Full,
 };

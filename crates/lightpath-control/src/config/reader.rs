@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml_edit::{Item, TableLike};
 
 use super::diagnostic::{Complaint, Report};
-use super::keys::{Availability, Key, Section};
+use super::keys::{Key, Section};
 use super::suggestion;
 
 /// A usable value and the byte offset where it is written.
@@ -36,16 +36,13 @@ impl<'a> TableReader<'a> {
         self.at
     }
 
-    /// Reports the keys that `section` does not have, or not in this version.
+    /// Reports the keys that `section` does not have.
     pub(super) fn refuse_other_keys(&self, section: &Section) {
         for (name, _) in self.table.iter() {
-            let complaint = match section.keys.iter().find(|key| key.name == name) {
-                None => unknown_key(name, section),
-                Some(key) if matches!(key.availability, Availability::Later) => {
-                    Complaint::new("this key is not available in this version", "remove it")
-                }
-                Some(_) => continue,
-            };
+            if section.keys.iter().any(|key| key.name == name) {
+                continue;
+            }
+            let complaint = unknown_key(name, section);
             let span = self.table.key(name).and_then(toml_edit::Key::span);
             self.report.add(span.map_or(self.at, |span| span.start), Some(self.field(name)), complaint);
         }
@@ -313,11 +310,10 @@ fn start(span: Option<Range<usize>>, otherwise: usize) -> usize {
 
 fn unknown_key(name: &str, section: &Section) -> Complaint {
     let names = section.keys.iter().map(|key| key.name);
-    let help = if let Some(meant) = suggestion::closest(name, names) {
+    let help = if let Some(meant) = suggestion::closest(name, names.clone()) {
         format!("did you mean \"{meant}\"?")
     } else {
-        let available = section.keys.iter().filter(|key| !matches!(key.availability, Availability::Later));
-        let names: Vec<&str> = available.map(|key| key.name).collect();
+        let names: Vec<&str> = names.collect();
         format!("the keys here are {}", names.join(", "))
     };
     Complaint::new("unknown key", help)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{self, Availability, Key, Presence, Section};
+use super::keys::{self, Presence, Section};
 
 /// A configuration that shows most keys, and is valid.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -54,9 +54,7 @@ pub fn markdown() -> String {
 fn chapter(section: &Section) -> String {
     let mut chapter = format!("## `{}`\n\n{}\n\n", section.header, section.meaning);
     chapter += "| key | value | default | meaning |\n|---|---|---|---|\n";
-    let (later, available): (Vec<&Key>, Vec<&Key>) =
-        section.keys.iter().partition(|key| matches!(key.availability, Availability::Later));
-    for key in available {
+    for key in section.keys {
         // Writing to a String cannot fail.
         let _ = writeln!(
             chapter,
@@ -66,10 +64,6 @@ fn chapter(section: &Section) -> String {
             default(key.presence),
             key.meaning
         );
-    }
-    let refused: Vec<String> = later.iter().map(|key| format!("`{}`", key.name)).collect();
-    if !refused.is_empty() {
-        let _ = writeln!(chapter, "\nKnown, and refused in this version: {}.", refused.join(", "));
     }
     chapter
 }

@@ -1,6 +1,5 @@
 //! `[node]`.
 
-use super::Availability::Full;
 use super::Presence::{Default, Otherwise, Required};
 use super::{Key, Section};
 
@@ -15,7 +14,6 @@ pub(in crate::config) const INTERFACES: Key = Key {
     allowed: "a list of interface names such as [\"eth0\"]",
     presence: Required,
     meaning: "The interfaces that packets to services and their replies arrive on; XDP is attached to each.",
-    availability: Full,
 };
 pub(in crate::config) const XDP_MODE: Key = Key {
     name: "xdp_mode",
@@ -23,7 +21,6 @@ pub(in crate::config) const XDP_MODE: Key = Key {
     presence: Default("\"auto\""),
     meaning: "`native` runs in the driver or not at all, `generic` works with every driver and is several times \
               slower, `auto` is native where the driver can.",
-    availability: Full,
 };
 pub(in crate::config) const ANNOUNCE: Key = Key {
     name: "announce",
@@ -31,7 +28,6 @@ pub(in crate::config) const ANNOUNCE: Key = Key {
     presence: Default("\"address\""),
     meaning: "`address` makes each VIP a /32 or /128 address of this node and announces it by ARP or ND; `none` \
               leaves it to you to route VIPs here.",
-    availability: Full,
 };
 pub(in crate::config) const HASH_SEED: Key = Key {
     name: "hash_seed",
@@ -39,7 +35,6 @@ pub(in crate::config) const HASH_SEED: Key = Key {
     presence: Default("\"lightpath\""),
     meaning: "Seed of the hash that places flows; equal on all nodes of a cluster, and a secret if clients might aim \
               their flows at one backend.",
-    availability: Full,
 };
 pub(in crate::config) const TUNNEL_SOURCES: Key = Key {
     name: "tunnel_sources",
@@ -48,7 +43,6 @@ pub(in crate::config) const TUNNEL_SOURCES: Key = Key {
     meaning: "Where the outer packets of `ipip` and `gue` come from: each flow uses one address out of all prefixes of the \
               backend's family, so that backends' network cards spread them; only the last 64 bits of an IPv6 address \
               vary. They need no addresses on this node, but backends must accept them.",
-    availability: Full,
 };
 pub(in crate::config) const SNAT_ADDRESSES: Key = Key {
     name: "snat_addresses",
@@ -56,7 +50,6 @@ pub(in crate::config) const SNAT_ADDRESSES: Key = Key {
     presence: Otherwise("this node's address on the way to the backend"),
     meaning: "Where packets of `fullnat` come from, those of the backend's family: addresses of this node, or ones that \
               backends' networks route to it. A port of each can be used once for each backend.",
-    availability: Full,
 };
 pub(in crate::config) const SNAT_PORTS: Key = Key {
     name: "snat_ports",
@@ -64,7 +57,6 @@ pub(in crate::config) const SNAT_PORTS: Key = Key {
     presence: Otherwise("the larger part of 1024 to 65535 below or above `net.ipv4.ip_local_port_range`"),
     meaning: "Which ports packets of `fullnat` come from; this node's own connections to backends must not use them, so a \
               range within the sysctl's is warned of.",
-    availability: Full,
 };
 pub(in crate::config) const METRICS: Key = Key {
     name: "metrics",
@@ -72,5 +64,4 @@ pub(in crate::config) const METRICS: Key = Key {
     presence: Otherwise("they are served nowhere"),
     meaning: "Where Prometheus finds metrics, at `/metrics` by HTTP ([which](metrics.md)). Whoever can connect can read them: no \
               password is asked for.",
-    availability: Full,
 };

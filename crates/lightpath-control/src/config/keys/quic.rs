@@ -1,6 +1,5 @@
 //! `[service.quic]`.
 
-use super::Availability::Full;
 use super::Presence::{Default, Required};
 use super::{Key, Section};
 
@@ -18,12 +17,10 @@ pub(in crate::config) const SERVER_ID_LENGTH: Key = Key {
     allowed: "a number from 1 to 15",
     presence: Required,
     meaning: "Bytes of a server ID.",
-    availability: Full,
 };
 pub(in crate::config) const CONFIG_ID: Key = Key {
     name: "config_id",
     allowed: "a number from 0 to 6",
     presence: Default("0"),
     meaning: "The configuration that connection IDs say they are of.",
-    availability: Full,
 };

@@ -1,6 +1,5 @@
 //! `[[service]]`.
 
-use super::Availability::Full;
 use super::Presence::{Default, Otherwise, Required};
 use super::{Key, Section};
 
@@ -27,14 +26,12 @@ pub(in crate::config) const NAME: Key = Key {
     allowed: "1 to 63 letters (a-z, A-Z), digits, \"-\", \"_\" or \".\"",
     presence: Required,
     meaning: "Names the service in commands, messages and metrics; unique.",
-    availability: Full,
 };
 pub(in crate::config) const VIP: Key = Key {
     name: "vip",
     allowed: "an IPv4 or IPv6 address such as \"203.0.113.10\"",
     presence: Required,
     meaning: "The virtual address.",
-    availability: Full,
 };
 pub(in crate::config) const PORT: Key = Key {
     name: "port",
@@ -42,7 +39,6 @@ pub(in crate::config) const PORT: Key = Key {
     presence: Required,
     meaning: "The port or ports of the service; where services overlap, one port goes before a range, and a range \
               before `any`.",
-    availability: Full,
 };
 pub(in crate::config) const PROTOCOL: Key = Key {
     name: "protocol",
@@ -50,7 +46,6 @@ pub(in crate::config) const PROTOCOL: Key = Key {
     presence: Required,
     meaning: "The transport protocol; `quic` is UDP whose packets find their backend by connection ID if there is a \
               [service.quic], and by flow if not.",
-    availability: Full,
 };
 pub(in crate::config) const FORWARD: Key = Key {
     name: "forward",
@@ -61,14 +56,12 @@ pub(in crate::config) const FORWARD: Key = Key {
               it from backends on any network and of either IP version, and remembers each flow; `dsr` rewrites only MAC addresses, and replies go straight to the client from backends on the same network \
               that hold the VIP; `ipip` and `gue` send each packet unchanged through a tunnel (of IP, or of UDP to port \
               6080) to backends on any network, which unwrap it, hold the VIP, and answer the client themselves.",
-    availability: Full,
 };
 pub(in crate::config) const STICKY: Key = Key {
     name: "sticky",
     allowed: "\"none\" or \"source-ip\"",
     presence: Default("\"none\""),
     meaning: "`source-ip` places all flows of a client address on one backend.",
-    availability: Full,
 };
 pub(in crate::config) const SLOTS: Key = Key {
     name: "slots",
@@ -76,7 +69,6 @@ pub(in crate::config) const SLOTS: Key = Key {
     presence: Default("65537"),
     meaning: "Slots of the Maglev table, at least 10 for each backend with a weight; 100 for each keep an average \
               share exact to 1 %.",
-    availability: Full,
 };
 pub(in crate::config) const WHEN_EMPTY: Key = Key {
     name: "when_empty",
@@ -84,26 +76,22 @@ pub(in crate::config) const WHEN_EMPTY: Key = Key {
     presence: Default("\"reject\""),
     meaning: "What becomes of packets while no backend can take them: `reject` tells the client at once, by TCP reset or \
               ICMP port unreachable; `drop` says nothing.",
-    availability: Full,
 };
 pub(in crate::config) const QUIC_TABLE: Key = Key {
     name: "quic",
     allowed: "a table such as { server_id_length = 2 }",
     presence: Otherwise("by flow"),
     meaning: "How connection IDs of a `quic` service carry its backends.",
-    availability: Full,
 };
 pub(in crate::config) const HEALTH_TABLE: Key = Key {
     name: "health",
     allowed: "a [service.health] table",
     presence: Otherwise("no health checks"),
     meaning: "How backends are checked.",
-    availability: Full,
 };
 pub(in crate::config) const BACKEND_TABLES: Key = Key {
     name: "backend",
     allowed: "[[service.backend]] in double brackets above each backend",
     presence: Otherwise("no backends"),
     meaning: "The backends.",
-    availability: Full,
 };

@@ -98,9 +98,9 @@ fn dig(bed: &Bed, server: IpAddr) -> Vec<String> {
     let questions = bed.scratch.join("questions");
     // Each from a port of its own, so that each is a flow of its own.
     let any = if server.is_ipv4() { "0.0.0.0" } else { "::" };
-    let lines: String =
-        (0..QUESTIONS).map(|number| format!("-b {any}#{} {NAME} A\n", 20_000 + number)).collect();
-    fs::write(&questions, lines).unwrap();
+    let line = |number| format!("-b {any}#{} {NAME} A", 20_000 + number);
+    let lines: Vec<String> = (0..QUESTIONS).map(line).collect();
+    fs::write(&questions, lines.join("\n")).unwrap();
     let mut dig = bed.client.ns.command("dig");
     dig.arg(format!("@{server}")).args(["+short", "+tries=1", "+time=5", "-f"]).arg(questions);
     let output = finish(&mut dig, Duration::from_secs(30));

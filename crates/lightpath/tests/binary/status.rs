@@ -65,11 +65,11 @@ fn words(command: &Command) -> Vec<&OsStr> {
     std::iter::once(command.get_program()).chain(command.get_args()).collect()
 }
 
-/// A command on a terminal of its own, by script(1).
+/// A command on a terminal of its own, by script(1): in place of the shell, which would end by an interrupt of its own.
 fn on_a_terminal(command: &Command) -> Command {
     let words: Vec<&str> = words(command).into_iter().map(OsStr::to_str).map(Option::unwrap).collect();
     let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    script.args(["--quiet", "--return", "--command", &format!("exec {}", words.join(" ")), "/dev/null"]);
     script
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use lightpath_lab::{Namespace, UdpFlow, UdpServer, serve_udp_echo};
 
-use crate::common::{Bed, Family, Server, Service, file, finish, ip, number};
+use crate::common::{Bed, Family, Server, Service, TUNNELS, file, finish, ip, is_direct, number};
+use crate::decap::Decap;
 
 /// The name that every name server answers with its own number.
 const NAME: &str = "who.example";
@@ -42,6 +43,16 @@ fn fullnat_carries_names_in_and_across_the_families() {
     carries_names(&mut bed, "fullnat");
 }
 
+#[test]
+fn ipip_carries_names_in_and_across_the_families() {
+    carries_names(&mut Bed::one_armed(3), "ipip");
+}
+
+#[test]
+fn gue_carries_names_in_and_across_the_families() {
+    carries_names(&mut Bed::one_armed(3), "gue");
+}
+
 fn carries_names(bed: &mut Bed, forward: &'static str) {
     let service = |front: Family, back: Family, host| Service {
         port: "53",
@@ -50,14 +61,15 @@ fn carries_names(bed: &mut Bed, forward: &'static str) {
         ..Service::web(&format!("dns{front:?}{back:?}"), front.vip(host), &bed.addresses(back))
     };
     let mut services = Family::BOTH.map(|family| service(family, family, 53)).to_vec();
-    if forward == "fullnat" {
+    if forward == "fullnat" || TUNNELS.contains(&forward) {
         services.extend([service(Family::V6, Family::V4, 54), service(Family::V4, Family::V6, 54)]);
     }
-    if forward == "dsr" {
+    if is_direct(forward) {
         for service in &services {
             bed.accept_vip(service.vip);
         }
     }
+    let _tunnels = TUNNELS.contains(&forward).then(|| Decap::on_all(bed));
     let answers: Vec<String> = (1..=bed.backends.len()).map(|number| format!("192.0.2.{number}")).collect();
     let _servers: Vec<Server> = bed
         .backends
@@ -84,7 +96,7 @@ fn carries_names(bed: &mut Bed, forward: &'static str) {
         let status = bed.balancer.status();
         let counted = status.service(&service.name);
         assert_eq!(number(&counted["packets"]), QUESTIONS as u64, "{counted}");
-        let replies = if forward == "dsr" { 0 } else { QUESTIONS as u64 };
+        let replies = if is_direct(forward) { 0 } else { QUESTIONS as u64 };
         assert_eq!(number(&counted["reply_packets"]), replies, "{counted}");
         let sessions = if forward == "fullnat" { QUESTIONS as u64 } else { 0 };
         let flows: u64 =

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::{PATIENCE, finish};
+use super::{PATIENCE, TUNNELS, finish};
 
 /// The program under test.
 pub(crate) const LIGHTPATH: &str = env!("CARGO_BIN_EXE_lightpath");
@@ -192,6 +192,13 @@ impl Status {
     /// A backend of a service, in the order of the configuration.
     pub(crate) fn backend(&self, service: &str, index: usize) -> &Value {
         &self.service(service)["backends"][index]
+    }
+
+    /// Nothing was dropped, but what did not fit a tunnel: so clients find out what does.
+    pub(crate) fn has_lost_nothing(&self, forward: &str) {
+        let drops = self.0["drops"].as_object().unwrap();
+        let too_big = if TUNNELS.contains(&forward) { drops.get("too-big") } else { None };
+        assert_eq!(drops.len(), usize::from(too_big.is_some()), "{self:?}");
     }
 }
 

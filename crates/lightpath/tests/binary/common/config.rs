@@ -3,6 +3,14 @@
 use std::fmt;
 use std::net::IpAddr;
 
+/// Ways of forwarding whose packets a backend has to unwrap.
+pub(crate) const TUNNELS: [&str; 2] = ["ipip", "gue"];
+
+/// Whether a backend is spoken to as the VIP, and its replies do not pass the balancer.
+pub(crate) fn is_direct(forward: &str) -> bool {
+    forward == "dsr" || TUNNELS.contains(&forward)
+}
+
 /// A `[[service]]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use balancer::{Balancer, LIGHTPATH, Output, Status, number};
 pub(crate) use bed::{Bed, Family, isolated};
-pub(crate) use config::{Service, file};
+pub(crate) use config::{Service, TUNNELS, file, is_direct};
 pub(crate) use held::{Held, serve_lines};
 pub(crate) use host::HostState;
 pub(crate) use program::{Server, finish, ip};

@@ -96,7 +96,7 @@ fn a_program_that_was_taken_off_is_put_on_again() {
     let backend = &lab.backends[0].ns;
     let mut decap = Decap::new(backend, &scratch);
     decap.start(&["--from", "10.0.0.2"]);
-    std::fs::remove_file("/sys/fs/bpf/lightpath/decap-eth0/links/eth0").unwrap();
+    std::fs::remove_file(decap.bpf().join("decap-eth0/links/eth0")).unwrap();
     eventually("the program is on the interface again", || {
         decap.log().contains("it is on again") && decap.program().is_some()
     });

@@ -10,21 +10,34 @@ use std::thread;
 use std::time::Instant;
 
 use lightpath_dataplane::Interface;
+use lightpath_lab::topology::{Host, plan};
 use lightpath_lab::{KillOnDrop, Namespace};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::common::{LIGHTPATH, Output, PATIENCE, eventually};
+use crate::common::{Bed, Family, LIGHTPATH, Output, PATIENCE, eventually};
 
 /// `lightpath decap` on the `eth0` of a host; dropping it kills it.
-struct Decap {
+pub(crate) struct Decap {
     ns: Namespace,
     scratch: PathBuf,
     process: Option<KillOnDrop>,
 }
 
 impl Decap {
+    /// On every backend, for tunnels from the balancer.
+    pub(crate) fn on_all(bed: &Bed) -> Vec<Self> {
+        let balancer = plan::SERVICE.host(plan::BALANCER);
+        let from = Family::BOTH.map(|family| family.of(balancer).to_string());
+        let start = |backend: &Host| {
+            let mut decap = Self::new(&backend.ns, &bed.scratch);
+            decap.start(&["--from", &from[0], "--from", &from[1]]);
+            decap
+        };
+        bed.backends.iter().map(start).collect()
+    }
+
     /// Not running yet.
     fn new(ns: &Namespace, scratch: &Path) -> Self {
         Self { ns: ns.clone(), scratch: scratch.to_owned(), process: None }
@@ -34,9 +47,17 @@ impl Decap {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.ns.command(LIGHTPATH);
         command.args(arguments);
-        command.arg("--run-dir").arg(self.scratch.join("run"));
-        command.arg("--state-dir").arg(self.scratch.join("state"));
+        // The hosts of a test share its files, and all have an eth0.
+        let host = self.ns.name();
+        command.arg("--run-dir").arg(self.scratch.join("run").join(host));
+        command.arg("--state-dir").arg(self.scratch.join("state").join(host));
+        command.arg("--bpf-dir").arg(self.bpf());
         command
+    }
+
+    /// Where this host's maps and programs are.
+    fn bpf(&self) -> PathBuf {
+        Path::new("/sys/fs/bpf").join(self.ns.name())
     }
 
     /// Starts it and waits until it says that it unwraps.

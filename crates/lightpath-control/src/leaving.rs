@@ -4,7 +4,7 @@
 //! it any more; and a service is kept with its backends in that state. Operators take servers out by deleting a line; their users
 //! should not notice. What the tables say is enough to know who is leaving, so a daemon that starts anew goes on with it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use lightpath_abi::{Forward as Mode, Role, ServiceIndex};
@@ -23,8 +23,9 @@ pub(crate) fn keep(before: &[Service], wanted: &Config) -> (Config, BTreeSet<Lea
     let mut config = wanted.clone();
     let mut leaving = BTreeSet::new();
     let claims = Claims::of(wanted);
+    let configured: HashMap<_, _> = wanted.services.iter().map(frontend).zip(0..).collect();
     for known in before {
-        match config.services.iter_mut().find(|service| is_same(known, service)) {
+        match configured.get(&frontend(known)).and_then(|at: &usize| config.services.get_mut(*at)) {
             Some(service) => keep_backends(known, service, &claims, &mut leaving),
             None => config.services.extend(keep_service(known, &claims, &mut leaving)),
         }
@@ -61,12 +62,9 @@ fn keep_backends(known: &Service, service: &mut Service, claims: &Claims, leavin
     }
 }
 
-/// Whether flows of one service can go on as flows of the other.
-fn is_same(one: &Service, other: &Service) -> bool {
-    one.vip == other.vip
-        && one.ports == other.ports
-        && one.protocol.transport() == other.protocol.transport()
-        && one.forward == other.forward
+/// What two services share if flows of one can go on as flows of the other.
+fn frontend(service: &Service) -> (IpAddr, (u16, u16), Protocol, Forward) {
+    (service.vip, service.ports.bounds(), service.protocol.transport(), service.forward)
 }
 
 /// First and last port, and the service that has them.

@@ -12,6 +12,7 @@ pub mod model;
 pub mod overrides;
 pub mod plan;
 pub mod reconcile;
+pub mod transitions;
 
 mod leaving;
 mod netlink;

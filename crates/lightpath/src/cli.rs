@@ -214,6 +214,8 @@ pub(crate) struct Run {
 /// A page of the documentation.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Page {
+    /// docs/events.md.
+    Events,
     /// docs/metrics.md.
     Metrics,
 }

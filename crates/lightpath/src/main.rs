@@ -13,6 +13,7 @@ mod daemon;
 mod decap;
 mod demo;
 mod doctor;
+mod event;
 mod explanation;
 mod hex;
 mod instance;

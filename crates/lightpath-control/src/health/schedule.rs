@@ -13,13 +13,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::time::DelayQueue;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::cause::Cause;
 use super::probe::Probe;
 use super::state::{Change, FULL, State};
 use super::targets::{Server, Targets};
 use super::view::{Position, Standing, View};
+use crate::transitions::endpoint;
 
 /// Changes are told together when they come within this time: each costs whoever is told a look at all backends.
 const GATHER: Duration = Duration::from_millis(50);
@@ -209,7 +210,7 @@ impl Schedule {
 
     fn observe(&mut self, id: Id, outcome: Result<(), Cause>, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let (service, backend) = (&entry.service, Endpoint(entry.server));
+        let (service, backend) = (&entry.service, endpoint(entry.server));
         match entry.state.observe(outcome, now.into_std(), &entry.probe.health) {
             Change::None => return,
             Change::Detail => {
@@ -217,7 +218,7 @@ impl Schedule {
                 debug!(%service, %backend, cause, "the backend is as before");
             }
             Change::Up => {
-                info!(%service, %backend, "the backend is up");
+                debug!(%service, %backend, "the backend is up");
                 entry.since = Some(SystemTime::now());
                 if !entry.probe.health.slow_start.is_zero() {
                     self.growing.insert(id);
@@ -225,7 +226,7 @@ impl Schedule {
             }
             Change::Down => {
                 if let Some(cause) = entry.state.down() {
-                    warn!(%service, %backend, %cause, "the backend is down");
+                    debug!(%service, %backend, %cause, "the backend is down");
                     *Arc::make_mut(&mut entry.downs).entry(cause.name()).or_default() += 1;
                 }
                 entry.since = Some(SystemTime::now());
@@ -283,18 +284,6 @@ impl Schedule {
         if self.complained.is_none_or(|before| before.elapsed() > COMPLAIN) {
             warn!(%cause, running = self.running.len(), "checks are left out");
             self.complained = Some(Instant::now());
-        }
-    }
-}
-
-/// A backend, as logs name it.
-struct Endpoint(Server);
-
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            (address, Some(port)) => std::net::SocketAddr::new(address, port).fmt(f),
-            (address, None) => address.fmt(f),
         }
     }
 }

@@ -8,11 +8,11 @@ use lightpath_control::config::{self, LoadError, Loaded};
 use lightpath_control::difference::difference;
 use lightpath_control::model::{Backend, Config, Ports, Protocol, Service};
 use lightpath_control::overrides::{Change, Endpoint, Merged, Overrides, Refused, StoreError, Unfit};
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::backends::log_unresolved;
 use super::{Daemon, notify};
 use crate::changed::Changed;
+use crate::event::{About, Kind};
 use crate::problem::Problem;
 
 impl Daemon {
@@ -22,6 +22,15 @@ impl Daemon {
         notify::reloading();
         let reloaded = self.read_again(discard, now).await;
         notify::ready();
+        if let Err(problem) = &reloaded {
+            let why = if problem.problems.is_empty() {
+                problem.detail.clone()
+            } else {
+                problem.problems.join("; ")
+            };
+            let message = "the configuration file is not applied; nothing is changed";
+            self.events.tell(Kind::ReloadRefused, message, About::cause(why));
+        }
         reloaded
     }
 
@@ -35,7 +44,7 @@ impl Daemon {
             Err(error) => return Err(invalid(&format!("nothing is changed: {error}"))),
         };
         let overrides = if discard { Overrides::default() } else { self.overrides.clone() };
-        let changed = self.run_as(&loaded, &overrides).await?;
+        let changed = self.run_as(&loaded, &overrides, Kind::Reloaded, "reloaded").await?;
         self.loaded = Arc::new(loaded);
         if now {
             self.dismiss(|_, _| true).await;
@@ -48,7 +57,7 @@ impl Daemon {
         let overrides = self.overrides.with(change, self.loaded.config(), self.reconciler.wanted())?;
         let leavers = Leavers::of(change, self.reconciler.wanted());
         let loaded = Arc::clone(&self.loaded);
-        let mut changed = self.run_as(&loaded, &overrides).await?;
+        let mut changed = self.run_as(&loaded, &overrides, Kind::Changed, "changed at run time").await?;
         let Some(leavers) = leavers else { return Ok(changed) };
         if now {
             self.dismiss(|service, backend| leavers.are(service, backend)).await;
@@ -69,7 +78,13 @@ impl Daemon {
     }
 
     /// Makes a file with overrides what runs. On disk before it is applied, and in force only when it is.
-    async fn run_as(&mut self, loaded: &Loaded, overrides: &Overrides) -> Result<Changed, Problem> {
+    async fn run_as(
+        &mut self,
+        loaded: &Loaded,
+        overrides: &Overrides,
+        kind: Kind,
+        message: &str,
+    ) -> Result<Changed, Problem> {
         let Merged { config, overrides, left_out } = overrides.merged(loaded)?;
         let is_new = overrides != self.overrides;
         let pending = is_new.then(|| self.store.prepare(&overrides)).transpose()?;
@@ -78,10 +93,6 @@ impl Daemon {
             self.adopt(config).await.map_err(|error| {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("it is not applied: {error:#}"))
             })?;
-            for change in &changes {
-                info!("{change}");
-            }
-            log_unresolved(&self.reconciler);
             self.has_garbage = true;
         }
         if let Some(pending) = pending {
@@ -91,11 +102,10 @@ impl Daemon {
                 warn!(%error, "the change will not survive a restart");
             }
         }
-        Ok(Changed {
-            changes: changes.iter().map(ToString::to_string).collect(),
-            flows: None,
-            forgotten: left_out,
-        })
+        let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        self.events.tell(kind, message, About { changes: changes.clone(), ..About::default() });
+        self.observer.look(&self.reconciler, &self.events);
+        Ok(Changed { changes, flows: None, forgotten: left_out })
     }
 
     /// Flows of these backends that are remembered.

@@ -3,7 +3,9 @@
 use anyhow::Result;
 use lightpath_control::model::XdpMode as Wanted;
 use lightpath_dataplane::{Dataplane, Error, Interface, Mode, XdpMode};
-use tracing::{error, warn};
+
+use super::events::{Events, Faults};
+use crate::event::{About, Kind};
 
 /// The configured interfaces and how the program runs on each; `None` while it does not.
 #[derive(Debug)]
@@ -42,43 +44,45 @@ impl Interfaces {
         self.modes().filter(|(_, mode)| mode.is_some()).map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// Looks after them. Whether one returned.
-    pub(super) fn watch(&mut self, dataplane: &mut Dataplane) -> bool {
-        let mut returned = false;
+    /// Looks after them, and tells what became of them.
+    pub(super) fn watch(&mut self, dataplane: &mut Dataplane, events: &Events, faults: &mut Faults) {
+        let mut unseen = Ok(());
         for (name, mode) in self.names.iter().zip(&mut self.modes) {
+            let about =
+                |cause: Option<String>| About { interface: Some(name.clone()), cause, ..About::default() };
             match Interface::named(name) {
                 Ok(Interface { xdp: Some(_), .. }) if mode.is_some() => {}
                 Ok(_) => match dataplane.attach_also(name, self.mode) {
                     Ok(attached) => {
-                        if mode.is_none() {
-                            warn!(interface = name, "the interface is back and balanced again");
+                        let message = if mode.is_none() {
+                            "the interface is back and balanced again"
                         } else {
-                            warn!(
-                                interface = name,
-                                "the data plane had been taken off the interface and is on again"
-                            );
-                        }
+                            "the data plane had been taken off the interface and is on again"
+                        };
+                        events.tell(Kind::InterfaceReturned, message, about(None));
                         *mode = Some(attached);
-                        returned = true;
                     }
                     Err(problem) => {
                         if mode.take().is_some() {
-                            error!(interface = name, "the interface is not balanced any more: {problem}");
+                            let message = "the interface is not balanced any more";
+                            events.tell(Kind::InterfaceLost, message, about(Some(problem.to_string())));
                         }
                     }
                 },
                 Err(Error::NoInterface { .. }) => {
                     if mode.take().is_some() {
-                        error!(
-                            interface = name,
-                            "the interface is gone, so its packets are not balanced; it is attached as soon as it is back"
+                        let message = "the interface is gone, so its packets are not balanced; it is attached as soon as it is back";
+                        events.tell(
+                            Kind::InterfaceLost,
+                            message,
+                            about(Some("no such interface".to_owned())),
                         );
                     }
                 }
-                Err(problem) => warn!(interface = name, "cannot look after the interface: {problem}"),
+                Err(problem) => unseen = Err(format!("{name}: {problem}")),
             }
         }
-        returned
+        faults.see("interfaces are not looked after", unseen);
     }
 }
 

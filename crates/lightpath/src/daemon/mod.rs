@@ -4,6 +4,7 @@
 mod adopt;
 mod backends;
 mod changes;
+mod events;
 mod explain;
 mod host;
 mod interfaces;
@@ -37,13 +38,14 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{self, MissedTickBehavior};
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
+use crate::event::{About, Kind};
 use crate::instance::Instance;
 use crate::problem::Problem;
 use crate::status::Status;
 use crate::take_off::take_off;
-use backends::{conditions, log_unresolved};
+use events::{Events, Faults, Observer};
 use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
@@ -80,6 +82,9 @@ pub(crate) struct Daemon {
     overrides: Overrides,
     store: Store,
     reconciler: Reconciler,
+    events: Arc<Events>,
+    observer: Observer,
+    faults: Faults,
     kernel: Kernel,
     interfaces: Interfaces,
     host: Host,
@@ -155,7 +160,8 @@ impl Daemon {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload_on_signal().await,
+                // Nobody waits for an answer; what came of it is told as an event.
+                _ = hang_up.recv() => drop(self.reload(false, false).await),
                 Ok(()) = self.hops.changed() => self.follow("next hops changed"),
                 () = self.checks.changed() => self.follow("health changed"),
                 Some(question) = self.asked.recv() => {
@@ -173,14 +179,14 @@ impl Daemon {
             }
         }
         notify::stopping();
-        info!("the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off");
+        let message = "the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off";
+        self.events.tell(Kind::Stopped, message, About::default());
         Ok(None)
     }
 
     /// Brings the tables up to date with what has changed around this node.
     fn follow(&mut self, what: &str) {
         let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
-        let before = conditions(&self.reconciler);
         let surroundings = Surroundings {
             hops: &hops,
             health: &health,
@@ -189,14 +195,13 @@ impl Daemon {
             merged: self.interfaces.any_generic(),
         };
         match self.reconciler.reconcile(surroundings, &mut self.kernel) {
-            // Another cause of what is down already, say.
-            Ok(changes) if changes == Changes::default() => {}
             Ok(changes) => {
-                info!(backends = changes.backends, slots = changes.slots, "{what}");
-                self.settle();
-                self.has_garbage = true;
-                if conditions(&self.reconciler) != before {
-                    log_unresolved(&self.reconciler);
+                self.observer.look(&self.reconciler, &self.events);
+                // Not so with another cause of what is down already, say.
+                if changes != Changes::default() {
+                    debug!(backends = changes.backends, slots = changes.slots, "{what}");
+                    self.settle();
+                    self.has_garbage = true;
                 }
             }
             Err(error) => error!(%error, "the tables are not up to date"),
@@ -207,9 +212,8 @@ impl Daemon {
     fn settle(&mut self) {
         match self.kernel.0.settle() {
             Ok(motion) => {
-                if self.motion.moving_slots > 0 && motion.moving_slots == 0 {
-                    info!("all slots have settled");
-                }
+                self.observer.see_moving(motion.moving_slots, &self.events);
+                self.observer.see_use(&motion.in_use, &self.events);
                 let released = self.reconciler.release(&motion.in_use);
                 self.motion = motion;
                 if released {
@@ -224,20 +228,13 @@ impl Daemon {
         }
     }
 
-    /// SIGHUP: nobody waits for an answer, so it is logged.
-    async fn reload_on_signal(&mut self) {
-        match self.reload(false, false).await {
-            Ok(changed) => info!(changes = changed.changes.len(), "reloaded"),
-            Err(problem) => error!("{problem}"),
-        }
-    }
-
     async fn answer(&mut self, question: Question) {
         match question {
             Question::Status(to) => send(to, self.status()),
             Question::Metrics(to) => send(to, self.figures()),
+            Question::Events(to) => send(to, Ok(Arc::clone(&self.events))),
             Question::Reload { discard, now, to } => send(to, self.reload(discard, now).await),
-            Question::RollBack(to) => send(to, self.roll_back()),
+            Question::RollBack(to) => send(to, self.roll_back("somebody asked for it")),
             Question::Upgrade(binary, to) => send(to, self.prepare_upgrade(binary).await),
             Question::Change(change, now, to) => send(to, self.change(&change, now).await),
             Question::ExplainFlow(flow, to) => send(to, self.explain(|snapshot| snapshot.flow(&flow))),
@@ -309,25 +306,24 @@ impl Daemon {
     /// What changes without telling: interfaces made anew, addresses flushed.
     async fn look_after(&mut self) {
         notify::alive(&self.summary());
-        self.interfaces.watch(&mut self.kernel.0);
-        if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
-            warn!("{error:#}");
+        self.interfaces.watch(&mut self.kernel.0, &self.events, &mut self.faults);
+        let announced = self.host.announce(self.reconciler.config(), &self.interfaces).await;
+        self.faults.see("VIPs are not announced", announced);
+        let addresses = addresses::all().await;
+        if let Some(addresses) =
+            self.faults.see("whether VIPs are addresses of this host is not followed", addresses)
+        {
+            self.see_addresses(addresses);
         }
-        match addresses::all().await {
-            Ok(addresses) => self.see_addresses(addresses),
-            Err(error) => warn!(%error, "whether VIPs are addresses of this host is not followed"),
+        let vlans = hops::vlans().await;
+        if let Some(vlans) = self.faults.see("VLAN interfaces of this host are not followed", vlans) {
+            self.see_vlans(vlans).await;
         }
-        match hops::vlans().await {
-            Ok(vlans) => self.see_vlans(vlans).await,
-            Err(error) => warn!(%error, "VLAN interfaces of this host are not followed"),
-        }
-        match self.kernel.0.counters() {
-            Ok(counters) => {
-                self.watch_program(&counters);
-                self.cpus.take(&counters.cpus);
-                self.rates.sample(counters);
-            }
-            Err(error) => warn!(%error, "no rates"),
+        let counters = self.kernel.0.counters();
+        if let Some(counters) = self.faults.see("packets are not counted", counters) {
+            self.watch_program(&counters);
+            self.cpus.take(&counters.cpus);
+            self.rates.sample(counters);
         }
         if std::mem::take(&mut self.has_garbage) {
             release_memory();

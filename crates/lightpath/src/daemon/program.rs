@@ -17,6 +17,7 @@ use tracing::{error, info};
 use super::smoke::{self, Tried};
 use super::{Daemon, merged, spec};
 use crate::changed::Exchanged;
+use crate::event::{About, Kind};
 use crate::instance::Instance;
 use crate::problem::Problem;
 
@@ -90,24 +91,23 @@ impl Daemon {
         if seen.are_worse_than(watch.usual) {
             let (dropped, usual) = (seen.share_dropped() * 100.0, watch.usual * 100.0);
             self.watch = None;
-            match self.roll_back() {
-                Ok(Exchanged { before, .. }) => error!(
-                    program = before,
-                    "{dropped:.1} % of all packets were dropped under the new program, {usual:.1} % before: the one before it is \
-                     back"
-                ),
-                Err(problem) => error!(
-                    "{dropped:.1} % of all packets are dropped under the new program, {usual:.1} % before, and it stays: {problem}"
-                ),
+            let cause = format!("it dropped {dropped:.1} % of all packets, the one before {usual:.1} %");
+            if let Err(problem) = self.roll_back(&cause) {
+                error!("the program stays, though {cause}: {problem}");
             }
         } else if Instant::now() > watch.ends {
-            info!(packets = seen.all(), dropped = seen.dropped, "the new program does well and is kept");
+            let message = format!(
+                "the new program does well and is kept: it dropped {} of {} packets",
+                seen.dropped,
+                seen.all()
+            );
             self.watch = None;
+            self.events.tell(Kind::ProgramKept, message, About::default());
         }
     }
 
-    /// Takes the program back that ran before this one.
-    pub(super) fn roll_back(&mut self) -> Result<Exchanged, Problem> {
+    /// Takes the program back that ran before this one; why is told.
+    pub(super) fn roll_back(&mut self, cause: &str) -> Result<Exchanged, Problem> {
         let conflict =
             |error: Error| Problem::new(StatusCode::CONFLICT, format!("nothing is changed: {error:#}"));
         let needed = super::program(self.reconciler.config(), &self.vlans).map_err(conflict)?;
@@ -116,12 +116,27 @@ impl Daemon {
         self.kernel.0.roll_back(&needed).map_err(|error| conflict(error.into()))?;
         self.watch = None;
         let after = id(&self.kernel.0).map_err(|error| conflict(error.into()))?;
-        info!(before, after, "the program before is back");
+        let about = About { program: Some(after), ..About::cause(cause) };
+        self.events.tell(Kind::ProgramRolledBack, "the program before is back", about);
         Ok(Exchanged { before, after: Some(after), tried: None })
     }
 
     /// Tries another version, which takes over after the answer if it is good.
     pub(super) async fn prepare_upgrade(&mut self, binary: PathBuf) -> Result<Exchanged, Problem> {
+        let prepared = self.try_successor(binary).await;
+        match &prepared {
+            Ok(exchanged) => {
+                let about = About { cause: exchanged.tried.clone(), ..About::default() };
+                self.events.tell(Kind::UpgradeBegan, "another version takes over", about);
+            }
+            Err(problem) => {
+                self.events.tell(Kind::UpgradeRefused, "the upgrade is refused", About::cause(problem));
+            }
+        }
+        prepared
+    }
+
+    async fn try_successor(&mut self, binary: PathBuf) -> Result<Exchanged, Problem> {
         let unusable = |problem: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
         if !binary.is_absolute() {
             return Err(unusable(format!("{} is not an absolute path", binary.display())));
@@ -145,7 +160,6 @@ impl Daemon {
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
         let tried = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        info!(binary = %binary.display(), tried, "another version takes over");
         self.successor = Some(binary);
         Ok(Exchanged { before, after: None, tried: Some(tried) })
     }

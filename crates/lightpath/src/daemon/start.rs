@@ -22,7 +22,8 @@ use lightpath_dataplane::{
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::backends::{FIRST_CHECKS, addresses_of, log_unresolved, wait_for_hops};
+use super::backends::{FIRST_CHECKS, addresses_of, wait_for_hops};
+use super::events::{Events, Faults, Observer};
 use super::host::Host;
 use super::interfaces::Interfaces;
 use super::metrics::{CpuTotals, Endpoint};
@@ -30,6 +31,7 @@ use super::program::{self, Watch};
 use super::report::Rates;
 use super::server::Requests;
 use super::{Daemon, Kernel, WAITING_QUESTIONS};
+use crate::event::{About, Kind};
 use crate::instance::Instance;
 
 impl Daemon {
@@ -81,7 +83,6 @@ impl Daemon {
             filled = reconciler.reconcile(surroundings, &mut kernel);
         }
         filled.context("cannot fill the tables")?;
-        log_unresolved(&reconciler);
         host.prepare(reconciler.config())?;
         Host::check_ports(reconciler.config(), &own)?;
         let replaces = !instance.pins.linked_interfaces()?.is_empty() && !instance.pins.run_this_build();
@@ -102,12 +103,11 @@ impl Daemon {
             metrics.switch_to(address);
         }
         release_memory();
-        info!(
-            services = reconciler.config().services.len(),
-            backends = backends.len(),
-            interfaces = ?node.interfaces,
-            "balancing"
-        );
+        let events = Arc::new(Events::new());
+        tell_start(&events, kernel.0.info()?.id, replaces);
+        let mut observer = Observer::default();
+        observer.look(&reconciler, &events);
+        observer.begin(motion.moving_slots > 0, &motion.in_use);
         Ok(Self {
             started: SystemTime::now(),
             instance,
@@ -116,6 +116,9 @@ impl Daemon {
             overrides,
             store,
             reconciler,
+            events,
+            observer,
+            faults: Faults::default(),
             kernel,
             interfaces,
             host,
@@ -134,6 +137,16 @@ impl Daemon {
             watch,
             successor: None,
         })
+    }
+}
+
+fn tell_start(events: &Events, program: u32, replaces: bool) {
+    let program = Some(program);
+    let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+    events.tell(Kind::Started, "balancing", About { program, version, ..About::default() });
+    if replaces {
+        let message = "another build of the packet path takes over, and is watched";
+        events.tell(Kind::ProgramReplaced, message, About { program, ..About::default() });
     }
 }
 

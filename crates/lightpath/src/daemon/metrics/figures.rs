@@ -1,5 +1,6 @@
 //! Everything that metrics are made of, at one moment.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use lightpath_control::hops::Hop;
@@ -9,6 +10,7 @@ use super::process::Usage;
 use crate::daemon::backends::addresses_of;
 use crate::daemon::server::Tally;
 use crate::daemon::{Daemon, unreadable};
+use crate::event::Kind;
 use crate::problem::Problem;
 use crate::status::Status;
 
@@ -21,6 +23,10 @@ pub(crate) struct Figures {
     pub(super) cpus: Vec<CpuCounters>,
     /// Addresses of backends that no next hop is known to.
     pub(super) unresolved: usize,
+    /// Events that were told, by kind.
+    pub(super) events: BTreeMap<Kind, u64>,
+    /// Backends that are being drained.
+    pub(super) drains: usize,
     /// Requests that the API has answered.
     pub(super) requests: Tally,
     /// What the daemon takes.
@@ -38,6 +44,8 @@ impl Daemon {
             status: self.status_with(&counters)?,
             cpus: self.cpus.take(&counters.cpus),
             unresolved: addresses.iter().filter(is_unresolved).count(),
+            events: self.events.tally(),
+            drains: self.observer.drains(),
             requests: self.requests.tally(),
             usage: Usage::now(self.started),
         })

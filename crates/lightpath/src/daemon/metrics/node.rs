@@ -3,6 +3,7 @@
 use lightpath_core::{Reason, ReplyKind};
 
 use super::metric::{Kind, Metric};
+use crate::event::Kind as Event;
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -23,6 +24,25 @@ pub(super) const METRICS: &[Metric] = &[
             let program = &figures.status.program;
             samples.say([&program.id.to_string(), &program.features.join(",")])
         },
+    },
+    Metric {
+        name: "lightpath_program_feature",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &["feature"],
+        help: "1 for each feature that the XDP program was specialised for; what is not configured is not in it",
+        read: |figures, samples| {
+            let mut features = figures.status.program.features.iter();
+            features.try_for_each(|feature| samples.add([feature], true))
+        },
+    },
+    Metric {
+        name: "lightpath_program_id",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "The XDP program's id in the kernel: greater with each that takes the place of another",
+        read: |figures, samples| samples.add([], u64::from(figures.status.program.id)),
     },
     Metric {
         name: "lightpath_program_size",
@@ -138,6 +158,44 @@ pub(super) const METRICS: &[Metric] = &[
         labels: &[],
         help: "Memory of the table of sessions, whatever is in it",
         read: |figures, samples| samples.add([], figures.status.flows.session_bytes),
+    },
+    Metric {
+        name: "lightpath_drains",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Backends that get no new flows and have some left; lightpath_backend_flows has how many are known",
+        read: |figures, samples| samples.add([], figures.drains),
+    },
+    Metric {
+        name: "lightpath_events",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["event"],
+        help: "What changed since the daemon started, by the names in docs/events.md",
+        read: |figures, samples| {
+            Event::ALL.into_iter().try_for_each(|event| {
+                samples.add([event.name()], figures.events.get(&event).copied().unwrap_or(0))
+            })
+        },
+    },
+    Metric {
+        name: "lightpath_upgrades",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["result"],
+        help: "Upgrades of the program since the daemon started: refused before packets met it, kept after a while under \
+               packets, or rolled-back; an upgrade of the daemon starts it",
+        read: |figures, samples| {
+            let results = [
+                ("refused", Event::UpgradeRefused),
+                ("kept", Event::ProgramKept),
+                ("rolled-back", Event::ProgramRolledBack),
+            ];
+            results.into_iter().try_for_each(|(result, event)| {
+                samples.add([result], figures.events.get(&event).copied().unwrap_or(0))
+            })
+        },
     },
     Metric {
         name: "lightpath_overrides",

@@ -7,6 +7,7 @@ use lightpath_dataplane::CpuCounters;
 
 use super::process::Usage;
 use super::*;
+use crate::event::Kind as Event;
 use crate::status::{
     BackendStatus, FlowStatus, InterfaceStatus, Port, ProgramStatus, STATES, ServiceStatus, Status,
 };
@@ -53,6 +54,8 @@ fn figures(services: u16, backends: u16) -> Figures {
         },
         cpus: vec![CpuCounters { forwarded: 5, dropped: 6 }, CpuCounters { forwarded: 7, dropped: 5 }],
         unresolved: 1,
+        events: BTreeMap::from([(Event::BackendDown, 2), (Event::ProgramKept, 1)]),
+        drains: 4,
         requests: BTreeMap::from([(("GET /v1/status".to_owned(), 200), 3)]),
         usage: Usage::now(SystemTime::now()),
     }
@@ -99,6 +102,11 @@ fn every_figure_is_told_to_its_last_digit() {
         "lightpath_api_requests_total{operation=\"GET /v1/status\",status=\"200\"} 3",
         "lightpath_program_info{id=\"7\",features=\"ipv4,nat\"} 1",
         "lightpath_moving_slots 1",
+        "lightpath_events_total{event=\"backend-down\"} 2",
+        "lightpath_events_total{event=\"backend-up\"} 0",
+        "lightpath_upgrades_total{result=\"kept\"} 1",
+        "lightpath_drains 4",
+        "lightpath_program_feature{feature=\"nat\"} 1",
     ] {
         assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
     }

@@ -1,5 +1,6 @@
 //! The API: HTTP and JSON on a Unix socket that only root can open.
 
+mod follow;
 mod problems;
 mod routes;
 mod tally;
@@ -8,6 +9,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use axum::http::StatusCode;
@@ -15,6 +17,7 @@ use lightpath_control::overrides::Change;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
+use super::events::Events;
 use super::metrics::Figures;
 use crate::api;
 use crate::changed::{Changed, Exchanged};
@@ -35,6 +38,8 @@ pub(super) enum Question {
     Status(Answer<Status>),
     /// GET /metrics.
     Metrics(Answer<Figures>),
+    /// GET /v1/events: where they are.
+    Events(Answer<Arc<Events>>),
     /// POST /v1/reload; whether changes made at run time are discarded, and whether what leaves does so at once.
     Reload { discard: bool, now: bool, to: Answer<Changed> },
     /// POST /v1/rollback.

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problems::{Body, Path, Query, no_such_method, nothing_here};
-use super::{Answer, Question, Requests, tally};
+use super::{Answer, Question, Requests, follow, tally};
 use crate::changed::{Changed, Exchanged};
 use crate::cli::Flow;
 use crate::explanation::{Explanation, Sample};
@@ -25,7 +25,7 @@ use crate::status::Status;
 /// Bytes of a request's body, which the daemon holds in memory.
 const LARGEST_BODY: usize = 8 << 20;
 
-type Questions = State<mpsc::Sender<Question>>;
+pub(super) type Questions = State<mpsc::Sender<Question>>;
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -39,6 +39,7 @@ struct Document;
 pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status))
+        .routes(routes!(follow::events))
         .routes(routes!(reload))
         .routes(routes!(roll_back))
         .routes(routes!(upgrade))

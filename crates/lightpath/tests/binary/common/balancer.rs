@@ -60,6 +60,11 @@ impl Balancer {
         Self { ns: ns.clone(), instance, scratch: scratch.to_owned(), daemon: None }
     }
 
+    /// The API's socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.scratch.join("run").join(format!("{}.sock", self.instance))
+    }
+
     /// Writes the configuration file.
     pub(crate) fn configure(&self, text: &str) {
         fs::write(self.config(), text).unwrap();
@@ -165,7 +170,8 @@ impl Balancer {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    fn log_file(&self) -> PathBuf {
+    /// Where the daemon logs to.
+    pub(crate) fn log_file(&self) -> PathBuf {
         self.scratch.join(format!("{}.log", self.instance))
     }
 }

@@ -3,6 +3,7 @@
 mod balancer;
 mod bed;
 mod config;
+mod follower;
 mod held;
 mod host;
 mod program;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) use balancer::{Balancer, LIGHTPATH, Output, Status, number};
 pub(crate) use bed::{Bed, Family, isolated};
 pub(crate) use config::{Service, TUNNELS, file, is_direct};
+pub(crate) use follower::Follower;
 pub(crate) use held::{Held, serve_lines};
 pub(crate) use host::HostState;
 pub(crate) use program::{Server, finish, ip};

@@ -128,6 +128,9 @@ pub(crate) struct BackendStatus {
     /// How often its checks took it down since the daemon started, by cause: `refused`, `timed-out`, `status` and others.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub(crate) downs: BTreeMap<String, u64>,
+    /// How long its last check took, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) check_seconds: Option<f64>,
     /// Its part of the service's slots, 0 to 1.
     pub(crate) share: f64,
     /// Flows that are remembered to stay with it: with `fullnat` all, otherwise some while slots move.

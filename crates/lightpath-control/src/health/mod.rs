@@ -16,6 +16,7 @@ mod dns;
 mod grpc;
 mod http;
 mod icmp;
+mod latency;
 mod limit;
 mod probe;
 mod schedule;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 pub use cause::{Cause, Unreachable};
+pub use latency::{BOUNDS, LastCheck, Latency, LatencyFigures};
 pub use state::FULL;
 pub use targets::{Server, Targets, UnfitCheck};
 pub use tls::TlsError;

@@ -16,6 +16,7 @@ use tokio_util::time::DelayQueue;
 use tracing::{debug, warn};
 
 use super::cause::Cause;
+use super::latency::{LastCheck, Latency};
 use super::probe::Probe;
 use super::state::{Change, FULL, State};
 use super::targets::{Server, Targets};
@@ -47,6 +48,8 @@ struct Entry {
     /// As in [`Standing`].
     since: Option<SystemTime>,
     downs: Arc<BTreeMap<&'static str, u64>>,
+    latency: Arc<Latency>,
+    last: LastCheck,
     /// As last told.
     parts: u8,
 }
@@ -156,6 +159,9 @@ impl Schedule {
                 Arc::make_mut(standings).remove(&server);
             }
         }
+        let is_checked =
+            |name: &Arc<str>| targets.services.get(name).is_some_and(|known| known.probe.is_some());
+        self.view.latencies.retain(|name, _| is_checked(name));
         let spread = SPREAD * u32::try_from(added.len()).unwrap_or(u32::MAX);
         for id in added {
             let Some(entry) = self.entries.get(&id) else { continue };
@@ -172,8 +178,19 @@ impl Schedule {
         let id = self.next_id;
         self.next_id += 1;
         let begun = Instant::now();
-        let entry =
-            Entry { service, server, probe, state, begun, since: None, downs: Arc::default(), parts: FULL };
+        let latency = Arc::clone(self.view.latencies.entry(Arc::clone(&service)).or_default());
+        let entry = Entry {
+            service,
+            server,
+            probe,
+            state,
+            begun,
+            since: None,
+            downs: Arc::default(),
+            latency,
+            last: LastCheck::default(),
+            parts: FULL,
+        };
         self.entries.insert(id, entry);
         id
     }
@@ -204,7 +221,12 @@ impl Schedule {
         self.due.insert_at(id, (entry.begun + pause).max(now));
         match outcome {
             Err(cause) if cause.is_local() => self.complain(&cause),
-            outcome => self.observe(id, outcome, now),
+            outcome => {
+                let took = now.duration_since(entry.begun);
+                entry.latency.add(took);
+                entry.last.set(took);
+                self.observe(id, outcome, now);
+            }
         }
     }
 
@@ -272,7 +294,8 @@ impl Schedule {
                 None => Position::Up { parts: entry.parts },
                 Some(cause) => Position::Down(cause.clone()),
             };
-            let standing = Standing { position, since: entry.since, downs: Arc::clone(&entry.downs) };
+            let (downs, last) = (Arc::clone(&entry.downs), entry.last.clone());
+            let standing = Standing { position, since: entry.since, downs, last };
             let standings = self.view.services.entry(Arc::clone(&entry.service)).or_default();
             Arc::make_mut(standings).insert(entry.server, standing);
         }

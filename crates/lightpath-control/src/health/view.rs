@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::cause::Cause;
+use super::latency::{LastCheck, Latency, LatencyFigures};
 use super::targets::Server;
 
 /// The standing of every backend that is checked, at one moment.
@@ -12,6 +13,8 @@ use super::targets::Server;
 pub struct View {
     /// Those of a service are shared from view to view until one of them changes.
     pub(super) services: BTreeMap<Arc<str>, Arc<BTreeMap<Server, Standing>>>,
+    /// How long the checks of each service that is checked take.
+    pub(super) latencies: BTreeMap<Arc<str>, Arc<Latency>>,
     /// How many backends no check has decided on.
     pub(super) undecided: usize,
     /// Which set of targets is checked.
@@ -30,6 +33,11 @@ impl View {
     pub fn standing(&self, service: &str, server: Server) -> Option<&Standing> {
         self.services.get(service)?.get(&server)
     }
+
+    /// How long the checks of each service took, for those that are checked.
+    pub fn latencies(&self) -> impl Iterator<Item = (&str, LatencyFigures)> {
+        self.latencies.iter().map(|(service, latency)| (&**service, latency.figures()))
+    }
 }
 
 /// Whether a backend is healthy, as far as checks say.
@@ -41,6 +49,8 @@ pub struct Standing {
     pub since: Option<SystemTime>,
     /// How often it went down, by [`Cause::name`].
     pub downs: Arc<BTreeMap<&'static str, u64>>,
+    /// How long its last check took.
+    pub last: LastCheck,
 }
 
 /// Whether a backend is up.

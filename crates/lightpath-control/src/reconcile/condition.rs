@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::config::parse;
-    use crate::health::Server;
+    use crate::health::{LastCheck, Server};
 
     /// A service of backends with these weights, whose `[service.health]` has further keys.
     fn service(health: &str, weights: &[u16]) -> Service {
@@ -136,7 +136,10 @@ mod tests {
             } else {
                 Position::Up { parts: FULL }
             };
-            ((backend.address, backend.port), Standing { position, since: None, downs: Arc::default() })
+            (
+                (backend.address, backend.port),
+                Standing { position, since: None, downs: Arc::default(), last: LastCheck::default() },
+            )
         };
         View::of_service(&service.name, service.backends.iter().enumerate().map(standing).collect())
     }

@@ -115,6 +115,9 @@ fn service_status(service: &Service, state: &ServiceState, seen: &Seen<'_>) -> S
             let downs = standing.map(|standing| standing.downs.iter()).into_iter().flatten();
             BackendStatus {
                 flows: flows.into_iter().sum(),
+                check_seconds: standing
+                    .and_then(|standing| standing.last.took())
+                    .map(|took| took.as_secs_f64()),
                 downs: downs.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
                 ..backend_status(service, backend, state, leaving, counters, rates)
             }
@@ -171,6 +174,7 @@ fn backend_status(
         since: since(&state.condition),
         share: f64::from(state.slots) / f64::from(service.slots),
         downs: BTreeMap::new(),
+        check_seconds: None,
         flows: 0,
         packets: counted.packets,
         bytes: counted.bytes,

@@ -9,7 +9,7 @@ use lightpath_lab::{HttpServer, Namespace, http_get, serve_http};
 
 use crate::common::{Bed, Family, Output, PATIENCE, Service, Status, eventually, file, number};
 
-const FIRST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9800);
+pub(crate) const FIRST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9800);
 const SECOND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9801);
 
 /// The samples of an answer, by name and labels as they are written.
@@ -18,7 +18,7 @@ struct Scrape(BTreeMap<String, f64>);
 impl Scrape {
     /// What is served to somebody on the balancer's host.
     fn of(host: &Namespace, at: SocketAddr) -> Self {
-        let answer = get(host, at, "/metrics").expect("metrics are served");
+        let answer = get(host, at, "/metrics", "").expect("metrics are served");
         let (head, text) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         assert!(
@@ -46,6 +46,7 @@ impl Scrape {
                     "counter" => "_total",
                     "info" => "_info",
                     "gauge" => "",
+                    "histogram" => "histogram",
                     _ => panic!("{line}"),
                 };
             } else if let Some(unit) = line.strip_prefix("# UNIT ") {
@@ -54,7 +55,13 @@ impl Scrape {
             } else {
                 let (sample, value) = line.rsplit_once(' ').unwrap();
                 let name = sample.split('{').next().unwrap();
-                assert_eq!(name, format!("{family}{suffix}"), "{line}");
+                let of_histogram = ["_bucket", "_sum", "_count"].map(|part| format!("{family}{part}"));
+                let is_right = if suffix == "histogram" {
+                    of_histogram.iter().any(|part| part == name)
+                } else {
+                    name == format!("{family}{suffix}")
+                };
+                assert!(is_right, "{line}");
                 let value: f64 = value.parse().unwrap_or_else(|error| panic!("{error}: {line}"));
                 assert!(samples.insert(sample.to_owned(), value).is_none(), "{sample} is there twice");
             }
@@ -68,11 +75,11 @@ impl Scrape {
 }
 
 /// The whole answer to a request, unless nobody listens.
-fn get(host: &Namespace, at: SocketAddr, path: &str) -> Option<String> {
+pub(crate) fn get(host: &Namespace, at: SocketAddr, path: &str, head: &str) -> Option<String> {
     let ask = || {
         let mut stream = TcpStream::connect(at).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: lightpath\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: lightpath\r\nConnection: close\r\n{head}\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         Some(answer)
@@ -175,7 +182,7 @@ fn reload(bed: &Bed, node: &str) -> Output {
 fn a_reload_moves_the_address_or_changes_nothing() {
     let mut bed = Bed::one_armed(1);
     let host = bed.balancer.ns.clone();
-    let served = |at| get(&host, at, "/metrics").is_some();
+    let served = |at| get(&host, at, "/metrics", "").is_some();
     bed.balancer.start_with(&configuration(&bed, ""));
     assert!(!served(FIRST));
 
@@ -198,7 +205,7 @@ fn a_reload_moves_the_address_or_changes_nothing() {
     }
     drop(taken);
 
-    assert!(get(&host, SECOND, "/").unwrap().starts_with("HTTP/1.1 404 "));
+    assert!(get(&host, SECOND, "/", "").unwrap().starts_with("HTTP/1.1 404 "));
     // What is the next daemon's from the beginning.
     bed.balancer.configure(&configuration(&bed, "metrics = \"127.0.0.1:9801\""));
     bed.balancer.stop();

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{self, JoinHandle};
 use tracing::{error, info};
 
-use super::MEDIA_TYPE;
+use super::{MEDIA_TYPE, classic};
 use crate::daemon::server::{Question, ask, no_such_method};
 use crate::problem::Problem;
 
@@ -89,12 +89,21 @@ async fn serve(listener: StdListener, questions: mpsc::Sender<Question>) -> io::
     axum::serve(TcpListener::from_std(listener)?, router).await
 }
 
-async fn metrics(State(questions): State<mpsc::Sender<Question>>) -> Result<Response, Problem> {
+async fn metrics(
+    State(questions): State<mpsc::Sender<Question>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    let is_classic = accepted.is_some_and(classic::is_asked_for);
     let figures = ask(&questions, Question::Metrics).await?;
     // The loop goes on meanwhile: there may be 10,000 backends.
-    let text = task::spawn_blocking(|| figures.text()).await;
-    match text {
-        Ok(Ok(text)) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response()),
+    let text = task::spawn_blocking(move || {
+        let text = figures.text();
+        if is_classic { text.map(|text| classic::from_open_metrics(&text)) } else { text }
+    });
+    let media_type = if is_classic { classic::MEDIA_TYPE } else { MEDIA_TYPE };
+    match text.await {
+        Ok(Ok(text)) => Ok(([(header::CONTENT_TYPE, media_type)], text).into_response()),
         _ => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written")),
     }
 }

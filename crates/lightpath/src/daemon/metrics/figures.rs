@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use lightpath_control::health::LatencyFigures;
 use lightpath_control::hops::Hop;
 use lightpath_dataplane::CpuCounters;
 
@@ -23,6 +24,8 @@ pub(crate) struct Figures {
     pub(super) cpus: Vec<CpuCounters>,
     /// Addresses of backends that no next hop is known to.
     pub(super) unresolved: usize,
+    /// How long the checks of each service take.
+    pub(super) latencies: Vec<(String, LatencyFigures)>,
     /// Events that were told, by kind.
     pub(super) events: BTreeMap<Kind, u64>,
     /// Backends that are being drained.
@@ -40,10 +43,13 @@ impl Daemon {
         let hops = self.hops.borrow();
         let addresses = addresses_of(self.reconciler.config());
         let is_unresolved = |address: &&IpAddr| !matches!(hops.get(*address), Some(Hop::Resolved(_)));
+        let health = self.checks.peek();
+        let latencies = health.latencies();
         Ok(Figures {
             status: self.status_with(&counters)?,
             cpus: self.cpus.take(&counters.cpus),
             unresolved: addresses.iter().filter(is_unresolved).count(),
+            latencies: latencies.map(|(service, latency)| (service.to_owned(), latency)).collect(),
             events: self.events.tally(),
             drains: self.observer.drains(),
             requests: self.requests.tally(),

@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Gauge,
     /// Labels are all that it says; its value is 1.
     Info,
+    /// How many of something were at most so large, by upper bounds.
+    Histogram,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Info => "info",
+            Self::Histogram => "histogram",
         }
     }
 }
@@ -51,6 +54,7 @@ impl From<Kind> for MetricType {
             Kind::Counter => Self::Counter,
             Kind::Gauge => Self::Gauge,
             Kind::Info => Self::Info,
+            Kind::Histogram => Self::Histogram,
         }
     }
 }
@@ -60,7 +64,7 @@ impl Metric {
     pub(super) fn full_name(&self) -> String {
         let suffix = match self.kind {
             Kind::Counter => Some("total"),
-            Kind::Gauge => None,
+            Kind::Gauge | Kind::Histogram => None,
             Kind::Info => Some("info"),
         };
         [Some(self.name), self.unit, suffix].into_iter().flatten().collect::<Vec<_>>().join("_")
@@ -80,11 +84,7 @@ impl Samples<'_> {
         values: [&str; LABELS],
         value: impl Into<Value>,
     ) -> fmt::Result {
-        debug_assert_eq!(LABELS, self.metric.labels.len(), "{}", self.metric.name);
-        let mut labels = values.map(|value| ("", value));
-        for (label, name) in labels.iter_mut().zip(self.metric.labels) {
-            label.0 = name;
-        }
+        let labels = self.labels(values);
         let Self { encoder, metric } = self;
         match metric.kind {
             Kind::Info => encoder.encode_info(&labels),
@@ -92,6 +92,33 @@ impl Samples<'_> {
             kind if LABELS == 0 => write(encoder, kind, value.into()),
             kind => write(&mut encoder.encode_family(&labels)?, kind, value.into()),
         }
+    }
+
+    /// Adds the samples of a histogram; `counts` has one more than `bounds`, for what is larger than all.
+    pub(super) fn classes<const LABELS: usize>(
+        &mut self,
+        values: [&str; LABELS],
+        sum: f64,
+        bounds: &[f64],
+        counts: &[u64],
+    ) -> fmt::Result {
+        let labels = self.labels(values);
+        let bounds = bounds.iter().copied().chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+        let mut sample = self.encoder.encode_family(&labels)?;
+        sample.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
+    }
+
+    fn labels<'b, const LABELS: usize>(
+        &self,
+        values: [&'b str; LABELS],
+    ) -> [(&'static str, &'b str); LABELS] {
+        debug_assert_eq!(LABELS, self.metric.labels.len(), "{}", self.metric.name);
+        let mut labels = values.map(|value| ("", value));
+        for (label, name) in labels.iter_mut().zip(self.metric.labels) {
+            label.0 = name;
+        }
+        labels
     }
 
     /// Adds the sample of an info.
@@ -104,8 +131,8 @@ fn write(sample: &mut MetricEncoder<'_>, kind: Kind, value: Value) -> fmt::Resul
     match (kind, value) {
         (Kind::Counter, Value::Whole(count)) => sample.encode_counter::<NoLabelSet, _, f64>(&count, None),
         (Kind::Counter, Value::Real(count)) => sample.encode_counter::<NoLabelSet, _, f64>(&count, None),
-        (Kind::Gauge | Kind::Info, Value::Whole(value)) => sample.encode_gauge(&value),
-        (Kind::Gauge | Kind::Info, Value::Real(value)) => sample.encode_gauge(&value),
+        (_, Value::Whole(value)) => sample.encode_gauge(&value),
+        (_, Value::Real(value)) => sample.encode_gauge(&value),
     }
 }
 

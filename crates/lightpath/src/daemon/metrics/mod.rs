@@ -3,6 +3,7 @@
 //! Every metric is declared once, in [`node`], [`services`] or [`process`]: its name, type, labels and meaning beside what reads
 //! its value. What is served and `docs/metrics.md` both come from these declarations.
 
+mod classic;
 mod endpoint;
 mod figures;
 mod metric;

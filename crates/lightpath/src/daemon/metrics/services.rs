@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use lightpath_control::health::BOUNDS;
+
 use super::Figures;
 use super::metric::{Kind, Metric, Samples};
 use crate::status::{BackendStatus, STATES, ServiceStatus};
@@ -122,6 +124,30 @@ pub(super) const METRICS: &[Metric] = &[
             backends(figures, |service, endpoint, backend| {
                 let mut downs = backend.downs.iter();
                 downs.try_for_each(|(cause, count)| samples.add([service, endpoint, cause], *count))
+            })
+        },
+    },
+    Metric {
+        name: "lightpath_backend_check",
+        kind: Kind::Gauge,
+        unit: Some("seconds"),
+        labels: OF_BACKEND,
+        help: "How long the last check of a backend took; none where it is not checked",
+        read: |figures, samples| {
+            backends(figures, |service, endpoint, backend| {
+                backend.check_seconds.map_or(Ok(()), |seconds| samples.add([service, endpoint], seconds))
+            })
+        },
+    },
+    Metric {
+        name: "lightpath_check_duration",
+        kind: Kind::Histogram,
+        unit: Some("seconds"),
+        labels: OF_SERVICE,
+        help: "How long checks of a service's backends take, whatever they find",
+        read: |figures, samples| {
+            figures.latencies.iter().try_for_each(|(service, latency)| {
+                samples.classes([service], latency.sum, &BOUNDS, &latency.counts)
             })
         },
     },

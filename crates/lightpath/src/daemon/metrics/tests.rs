@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant, SystemTime};
 
+use lightpath_control::health::LatencyFigures;
 use lightpath_core::Reason;
 use lightpath_dataplane::CpuCounters;
 
@@ -54,6 +55,9 @@ fn figures(services: u16, backends: u16) -> Figures {
         },
         cpus: vec![CpuCounters { forwarded: 5, dropped: 6 }, CpuCounters { forwarded: 7, dropped: 5 }],
         unresolved: 1,
+        latencies: (0..services)
+            .map(|service| (format!("service-{service}"), LatencyFigures { counts: [1; 12], sum: 0.5 }))
+            .collect(),
         events: BTreeMap::from([(Event::BackendDown, 2), (Event::ProgramKept, 1)]),
         drains: 4,
         requests: BTreeMap::from([(("GET /v1/status".to_owned(), 200), 3)]),
@@ -72,6 +76,7 @@ fn backend(service: u16, number: u16) -> BackendStatus {
         cause: None,
         since: is_down.then_some(1_700_000_000),
         downs: is_down.then(|| ("refused".to_owned(), 2)).into_iter().collect(),
+        check_seconds: Some(0.001_5),
         share: 0.1,
         flows: 3,
         packets: u64::MAX,
@@ -106,6 +111,10 @@ fn every_figure_is_told_to_its_last_digit() {
         "lightpath_events_total{event=\"backend-up\"} 0",
         "lightpath_upgrades_total{result=\"kept\"} 1",
         "lightpath_drains 4",
+        "lightpath_backend_check_seconds{service=\"service-0\",backend=\"10.0.0.1\"} 0.0015",
+        "lightpath_check_duration_seconds_bucket{le=\"0.001\",service=\"service-1\"} 2",
+        "lightpath_check_duration_seconds_bucket{le=\"+Inf\",service=\"service-1\"} 12",
+        "lightpath_check_duration_seconds_count{service=\"service-1\"} 12",
         "lightpath_program_feature{feature=\"nat\"} 1",
     ] {
         assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
@@ -119,7 +128,9 @@ fn each_metric_has_a_name_of_its_own_and_a_sample() {
     let mut names = BTreeSet::new();
     for metric in SECTIONS.into_iter().flat_map(|(_, metrics)| metrics) {
         let name = metric.full_name();
-        let is_sample = |line: &str| line.split(['{', ' ']).next() == Some(&name);
+        let suffix = if matches!(metric.kind, metric::Kind::Histogram) { "_bucket" } else { "" };
+        let sample = format!("{name}{suffix}");
+        let is_sample = |line: &str| line.split(['{', ' ']).next() == Some(&sample);
         assert!(text.lines().any(is_sample), "{name} has no sample");
         assert!(!metric.help.ends_with('.') && !metric.help.contains('\n'), "{name}");
         assert!(names.insert(name.clone()), "{name} is declared twice");

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lightpath_lab::Namespace;
 use serde_json::json;
 
 use crate::common::{Bed, finish, number};
+use crate::metrics;
 
 const BACKENDS: u32 = 10_000;
 
@@ -23,22 +25,20 @@ fn address(number: u32) -> String {
 }
 
 /// Makes all backends neighbours that need not be asked for.
-fn settle(host: &Namespace) {
+fn settle(host: &Namespace, path: &Path) {
     let mut batch = String::from("address add 10.99.255.254/16 dev eth0\n");
     for number in 0..BACKENDS {
         let address = address(number);
         writeln!(batch, "neigh add {address} lladdr 02:00:00:00:00:01 dev eth0 nud permanent").unwrap();
     }
-    let path = std::env::temp_dir().join(format!("lightpath-scale-{}", std::process::id()));
-    fs::write(&path, batch).unwrap();
-    let added = finish(host.command("ip").arg("-batch").arg(&path), Duration::from_secs(30));
-    fs::remove_file(&path).unwrap();
+    fs::write(path, batch).unwrap();
+    let added = finish(host.command("ip").arg("-batch").arg(path), Duration::from_secs(30));
     assert!(added.status.success(), "{added:?}");
 }
 
 /// So many services, which share the backends out.
 fn file(services: u32, slots: u32) -> String {
-    let mut text = "[node]\ninterfaces = [\"eth0\"]\n".to_owned();
+    let mut text = "[node]\ninterfaces = [\"eth0\"]\nmetrics = \"127.0.0.1:9800\"\n".to_owned();
     let of_each = BACKENDS / services;
     for service in 0..services {
         writeln!(
@@ -68,7 +68,7 @@ fn a_service_of_ten_thousand_backends_loads_and_changes_soon() {
 
 fn loads_and_changes(services: u32, slots: u32) {
     let mut bed = Bed::one_armed(1);
-    settle(&bed.balancer.ns);
+    settle(&bed.balancer.ns, &bed.balancer.config().with_file_name("neighbours"));
     bed.balancer.configure(&file(services, slots));
     let start = taken(|| bed.balancer.start());
     let status = bed.balancer.status();
@@ -90,6 +90,13 @@ fn loads_and_changes(services: u32, slots: u32) {
     let status = bed.balancer.status();
     let weights = [0, 1, 2].map(|index| number(&status.backend("s0", index)["weight"]));
     assert_eq!(json!(weights), json!([50, 7, 100]));
+    let scrape = taken(|| {
+        let answer = metrics::get(&bed.balancer.ns, metrics::FIRST, "/metrics", "").unwrap();
+        let samples = answer.lines().filter(|line| line.starts_with("lightpath_backend_up{")).count();
+        assert_eq!(samples, BACKENDS as usize);
+    });
+    println!("{services} services: scrape {scrape:?}");
+    assert!(scrape < Duration::from_millis(100) * SLOWER, "scrape {scrape:?}");
     println!("{services} services: start {start:?}, change {change:?}, reload {reload:?}");
     assert!(start < Duration::from_secs(2) * SLOWER, "start {start:?}");
     assert!(change < Duration::from_millis(100) * SLOWER, "change {change:?}");

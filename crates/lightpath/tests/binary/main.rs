@@ -15,6 +15,7 @@ mod doctor;
 mod events;
 mod explain;
 mod metrics;
+mod prometheus;
 mod quic;
 mod scenes_empty;
 mod scenes_fullnat;

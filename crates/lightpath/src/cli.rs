@@ -27,6 +27,12 @@ Example:
   lightpath status --watch 1
   lightpath status --json | jq '.services[].backends[].state'";
 
+const DROPS_HELP: &str = "\
+Example:
+  lightpath drops
+  lightpath drops --follow
+  lightpath drops --json | jq '.drops[] | select(.per_second > 0)'";
+
 const EXPLAIN_HELP: &str = "\
 Exit status: 1 also when a packet would be dropped.
 
@@ -159,6 +165,9 @@ pub(crate) enum Command {
     /// Show services, backends, rates and drops of the running daemon.
     #[command(after_help = STATUS_HELP)]
     Status(StatusOptions),
+    /// Say what was dropped, why, and what to do about it.
+    #[command(after_help = DROPS_HELP)]
+    Drops(Drops),
     /// Say what becomes of a flow or a packet, and why. Nothing is sent and nothing changes.
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),
@@ -177,6 +186,14 @@ pub(crate) enum Command {
     /// Write manual pages and completions of shells, for packages.
     #[command(hide = true)]
     Manual(Manual),
+}
+
+/// Which drops.
+#[derive(Args, Debug)]
+pub(crate) struct Drops {
+    /// What is dropped from now on, a line each second for each reason, until Ctrl-C.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
 }
 
 /// What becomes of changes made at run time.
@@ -214,6 +231,8 @@ pub(crate) struct Run {
 /// A page of the documentation.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Page {
+    /// docs/drops.md.
+    Drops,
     /// docs/events.md.
     Events,
     /// docs/metrics.md.

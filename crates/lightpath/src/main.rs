@@ -13,6 +13,7 @@ mod daemon;
 mod decap;
 mod demo;
 mod doctor;
+mod drops;
 mod event;
 mod explanation;
 mod hex;

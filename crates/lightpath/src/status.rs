@@ -24,6 +24,9 @@ pub(crate) struct Status {
     pub(crate) flows: FlowStatus,
     /// Packets dropped since the maps were made, by reason; reasons that did not occur are left out.
     pub(crate) drops: BTreeMap<String, u64>,
+    /// The same per second, lately.
+    #[serde(default)]
+    pub(crate) drops_per_second: BTreeMap<String, f64>,
     /// Packets answered by the data plane since the maps were made, by kind of answer. Those that answer a packet which
     /// could not go on are among the drops too.
     pub(crate) replies: BTreeMap<String, u64>,

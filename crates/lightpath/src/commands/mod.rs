@@ -4,6 +4,7 @@ mod change;
 mod check;
 mod decap;
 mod detach;
+mod drops;
 mod explain;
 mod manual;
 mod reference;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Backend(change) => change::backend(&instance, change, cli.global.json),
         Command::Service(change) => change::service(&instance, change, cli.global.json),
         Command::Status(options) => status::run(&instance, options, cli.global.json),
+        Command::Drops(options) => drops::run(&instance, options.follow, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),
         Command::Decap(options) => decap::run(options, &cli.global),

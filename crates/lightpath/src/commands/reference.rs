@@ -4,12 +4,13 @@ use anyhow::Result;
 
 use crate::cli::Page;
 use crate::daemon::metrics_reference;
-use crate::event;
 use crate::output::print;
+use crate::{drops, event};
 
 /// `lightpath reference`: a page of the documentation.
 pub(crate) fn run(page: Page) -> Result<ExitCode> {
     match page {
+        Page::Drops => print(drops::reference())?,
         Page::Events => print(event::reference())?,
         Page::Metrics => print(metrics_reference())?,
     }

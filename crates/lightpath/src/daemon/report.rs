@@ -32,12 +32,15 @@ impl Rates {
         self.earlier = std::mem::replace(&mut self.later, (Instant::now(), counters));
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     fn packets_per_second(&self, number: u16) -> f64 {
-        let packets =
-            |counters: &Counters| counters.backends.get(&number).map_or(0, |counters| counters.packets);
+        self.per_second(|counters| counters.backends.get(&number).map_or(0, |counters| counters.packets))
+    }
+
+    /// What a count came to per second.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn per_second(&self, count: impl Fn(&Counters) -> u64) -> f64 {
         let seconds = self.later.0.duration_since(self.earlier.0).as_secs_f64();
-        let counted = packets(&self.later.1).saturating_sub(packets(&self.earlier.1));
+        let counted = count(&self.later.1).saturating_sub(count(&self.earlier.1));
         if seconds > 0.0 { counted as f64 / seconds } else { 0.0 }
     }
 }
@@ -94,6 +97,13 @@ pub(super) fn status(
             .into_iter()
             .map(|reason| (reason.name().to_owned(), counters.dropped(reason)))
             .filter(|(_, count)| *count > 0)
+            .collect(),
+        drops_per_second: Reason::ALL
+            .into_iter()
+            .filter(|reason| counters.dropped(*reason) > 0)
+            .map(|reason| {
+                (reason.name().to_owned(), seen.rates.per_second(|counters| counters.dropped(reason)))
+            })
             .collect(),
         replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
         overrides: Vec::new(),

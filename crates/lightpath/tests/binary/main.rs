@@ -12,6 +12,7 @@ mod decap;
 mod demo;
 mod devices;
 mod doctor;
+mod drops;
 mod events;
 mod explain;
 mod metrics;

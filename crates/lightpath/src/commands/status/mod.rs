@@ -38,7 +38,8 @@ fn page(instance: &Instance, options: &StatusOptions) -> Result<String> {
     Ok(if options.is_selective() { status.part_of(&all).to_string() } else { status.to_string() })
 }
 
-fn ask(instance: &Instance) -> Result<Status> {
+/// The status, from the daemon.
+pub(in crate::commands) fn ask(instance: &Instance) -> Result<Status> {
     serde_json::from_str(&answer(instance)?).context("the daemon is of another version")
 }
 

@@ -48,6 +48,7 @@ fn figures(services: u16, backends: u16) -> Figures {
                 session_bytes: 5,
             },
             drops: BTreeMap::from([(Reason::NoBackend.name().to_owned(), 11)]),
+            drops_per_second: BTreeMap::new(),
             replies: BTreeMap::from([("reset".to_owned(), 11)]),
             overrides: vec!["service web: added".to_owned()],
             file_changed: false,

@@ -1,6 +1,6 @@
 //! What became of backends and services from one look at them to the next: what an operator wants to be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
 
@@ -18,6 +18,8 @@ pub struct Standings {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ServiceStanding {
+    /// Whether it is configured; one that is not has nobody who takes flows, and is to have nobody.
+    is_wanted: bool,
     when_empty: WhenEmpty,
     backends: BTreeMap<Server, BackendStanding>,
 }
@@ -86,6 +88,8 @@ impl Standings {
     /// How things are as they were last applied.
     #[must_use]
     pub fn of(reconciler: &Reconciler) -> Self {
+        let wanted: BTreeSet<&str> =
+            reconciler.wanted().services.iter().map(|service| service.name.as_str()).collect();
         let services = reconciler.config().services.iter().zip(reconciler.states());
         let of_service = |(service, state): (&Service, &ServiceState)| {
             let backends = service.backends.iter().zip(&state.backends).map(|(backend, state)| {
@@ -96,7 +100,11 @@ impl Standings {
                 };
                 ((backend.address, backend.port), standing)
             });
-            let standing = ServiceStanding { when_empty: service.when_empty, backends: backends.collect() };
+            let standing = ServiceStanding {
+                is_wanted: wanted.contains(service.name.as_str()),
+                when_empty: service.when_empty,
+                backends: backends.collect(),
+            };
             (service.name.clone(), standing)
         };
         Self { services: services.map(of_service).collect() }
@@ -165,7 +173,7 @@ impl ServiceStanding {
     }
 
     fn is_empty(&self) -> bool {
-        !self.backends.values().any(|standing| standing.condition.takes_flows())
+        self.is_wanted && !self.backends.values().any(|standing| standing.condition.takes_flows())
     }
 }
 
@@ -227,7 +235,7 @@ mod tests {
             (server(host), BackendStanding { number, condition: condition.clone(), is_drained })
         };
         let backends = (1..).zip(conditions).map(standing).collect();
-        let web = ServiceStanding { when_empty: WhenEmpty::Reject, backends };
+        let web = ServiceStanding { is_wanted: true, when_empty: WhenEmpty::Reject, backends };
         Standings { services: BTreeMap::from([("web".to_owned(), web)]) }
     }
 
@@ -276,6 +284,13 @@ mod tests {
         let wrong = told(&nothing, &standings(&[FAILED, LOST], &[]));
         assert_eq!(wrong.len(), 3, "{wrong:?}");
         assert_eq!(wrong[2], "Emptied { packets: Reject }");
+    }
+
+    #[test]
+    fn a_service_that_leaves_is_not_missed() {
+        let mut leaving = standings(&[Condition::Draining], &[1]);
+        leaving.services.get_mut("web").unwrap().is_wanted = false;
+        assert!(told(&Standings::default(), &leaving).is_empty());
     }
 
     #[test]

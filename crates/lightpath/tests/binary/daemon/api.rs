@@ -97,6 +97,8 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     const RELOAD: Operation = ("post", "/v1/reload");
     const ROLL_BACK: Operation = ("post", "/v1/rollback");
     const UPGRADE: Operation = ("post", "/v1/upgrade");
+    // It does not end, and has a test of its own (events.rs).
+    const EVENTS: Operation = ("get", "/v1/events");
     const EXPLAIN: [Operation; 2] = [("get", "/v1/explain"), ("post", "/v1/explain")];
     const ADD_SERVICE: Operation = ("post", "/v1/services");
     const REMOVE_SERVICE: Operation = ("delete", "/v1/services/{service}");
@@ -115,6 +117,7 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     let is_first = json!({ "address": first });
     vec![
         (STATUS, "/v1/status".to_owned(), Value::Null, 200),
+        (EVENTS, "/v1/events?after=x".to_owned(), Value::Null, 400),
         (RELOAD, "/v1/reload?discard=true".to_owned(), Value::Null, 200),
         (ROLL_BACK, "/v1/rollback".to_owned(), Value::Null, 409),
         (UPGRADE, "/v1/upgrade".to_owned(), json!({ "binary": "lightpath" }), 422),

@@ -1,6 +1,7 @@
 //! Links: virtual Ethernet pairs, bridges and what is set on them.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
 use futures_util::TryStreamExt;
@@ -119,6 +120,14 @@ impl Namespace {
             Some((address, error)) => Err(self.error(format!("add {address} to {link}"), as_io(error))),
             None => Ok(()),
         }
+    }
+
+    /// Has the kernel know a neighbour's hardware address for good, without asking.
+    pub fn add_neighbour(&self, link: &str, address: IpAddr, mac: [u8; 6]) -> Result<(), Error> {
+        let index = self.ifindex(link)?;
+        self.netlink(&format!("add the neighbour {address} to {link}"), async |netlink| {
+            netlink.neighbours().add(index, address).link_layer_address(&mac).execute().await
+        })
     }
 
     fn set_link(&self, action: &str, message: LinkMessage) -> Result<(), Error> {

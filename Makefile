@@ -13,6 +13,7 @@ help:
 	@echo 'make build          build $(output)/release/lightpath'
 	@echo 'make demo           build, then show a load balancer at work (as root)'
 	@echo 'make bench          build, then measure what a packet costs on this host (as root)'
+	@echo 'make bench-check    does a packet cost more than in BASE=HEAD? Measures both builds in turn (as root)'
 	@echo 'make test           run every test (as root: they make network namespaces and load BPF programs)'
 	@echo 'make test-kernels   run those of the data plane on Linux 6.1 and 6.12, in QEMU'
 	@echo 'make check          formatting, lints, documentation, licences and sources of dependencies, scripts'
@@ -49,6 +50,12 @@ demo: build
 bench: build
 	$(output)/release/lightpath bench
 
+BASE ?= HEAD
+
+.PHONY: bench-check
+bench-check: setup
+	scripts/bench-check $(BASE)
+
 .PHONY: test
 test: need-root setup-test
 	cargo test --locked
@@ -69,7 +76,7 @@ check: setup-test
 	RUSTC_BOOTSTRAP=aya_ebpf,lightpath_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo deny --locked check licenses bans sources
-	shellcheck scripts/setup scripts/test-deb scripts/test-kernels scripts/kernels/* contrib/debian/* .ci/run
+	shellcheck scripts/setup scripts/test-deb scripts/test-kernels scripts/bench-check scripts/kernels/* contrib/debian/* .ci/run
 
 TARGET ?= forward
 SECONDS ?= 60

@@ -159,7 +159,7 @@ fn pinned_link(
 
 /// Attaches by a BPF link and nothing else: aya falls back to a netlink attachment, which would end with this process and
 /// could replace another program.
-fn attach_link(program: &mut Xdp, interface: u32, mode: AyaMode) -> Result<FdLink, ProgramError> {
+pub(crate) fn attach_link(program: &mut Xdp, interface: u32, mode: AyaMode) -> Result<FdLink, ProgramError> {
     let id = program.attach_to_if_index(interface, mode)?;
     let link = program.take_link(id)?;
     FdLink::try_from(link).map_err(|error| ProgramError::IOError(io::Error::other(error)))

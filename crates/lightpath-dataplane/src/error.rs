@@ -150,6 +150,24 @@ pub enum Error {
         /// What went wrong.
         source: io::Error,
     },
+    /// The kernel does not take the time of programs.
+    #[error(
+        "the kernel does not take the time of BPF programs: {source}; it can since Linux 5.8, with CAP_SYS_ADMIN"
+    )]
+    Accounting {
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A file has no such program.
+    #[error("{path} has no program {name:?}; it has: {names}")]
+    NoProgram {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        names: String,
+    },
     /// Something is missing from the embedded object, which the build should have made impossible.
     #[error("the embedded BPF object has no {name}; this binary was built wrong")]
     Missing {

@@ -44,11 +44,6 @@ pub(crate) const PASS: &str = "lightpath_pass";
 pub(crate) static BENCH_OBJECT: &[u8] =
     include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-bench-ebpf.o"));
 
-/// Names of the programs that put packets before the one under test, in [`BENCH_OBJECT`].
-pub(crate) const PACKET_SOURCES: [&str; 2] = ["packet_source_v4", "packet_source_v6"];
-/// Name of the program that does the least, in [`BENCH_OBJECT`].
-pub(crate) const FLOOR: &str = "floor";
-
 /// The ELF object with the other end of tunnels.
 pub(crate) static DECAP_OBJECT: &[u8] =
     include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-decap-ebpf.o"));

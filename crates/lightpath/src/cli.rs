@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod bench;
 mod change;
 mod status;
 
@@ -75,6 +76,7 @@ Example:
   lightpath decap --interface eth0 --from 10.0.0.2 --from 2001:db8:0:1::2
   lightpath decap --interface eth0 --from 10.7.0.0/16 --strict --json";
 
+pub(crate) use bench::{Bench, Part as BenchPart};
 pub(crate) use change::{Backend, NewService, Service};
 pub(crate) use status::{Order, Status as StatusOptions};
 
@@ -172,7 +174,7 @@ pub(crate) enum Command {
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),
     /// Measure what a packet costs on this host, in nanoseconds, beside the least that any program could cost.
-    #[command(after_help = "Example:\n  lightpath bench --rounds 50")]
+    #[command(after_help = bench::HELP)]
     Bench(Bench),
     /// On a backend: take packets out of IPIP and GUE, from listed balancers only, until SIGTERM or Ctrl-C.
     #[command(after_help = DECAP_HELP)]
@@ -409,14 +411,6 @@ fn source_prefix(text: &str) -> Result<IpNet, String> {
         return Err("that is everybody, who could then send packets in this host's name".to_owned());
     }
     Ok(prefix)
-}
-
-/// How long the measurement takes.
-#[derive(Args, Debug)]
-pub(crate) struct Bench {
-    /// Rounds; each measures every row once, in turn.
-    #[arg(long, default_value_t = 25, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=1000))]
-    pub(crate) rounds: u32,
 }
 
 /// Instances name files and directories.

@@ -1,79 +1,108 @@
-//! `lightpath bench`: what a packet costs, in nanoseconds in the program.
-//!
-//! A machine's speed swings from one moment to the next, so no row is measured at one stretch: every round measures each row
-//! once, and a row is compared with the floor of its own round. The floor swaps two MAC addresses; a program that forwards
-//! cannot do less. The packet source that restores the packet is part of every figure.
+//! `lightpath bench`: what packets cost on this host, beside the least that any program could cost.
 
-mod bed;
+mod packets;
+mod progress;
 mod report;
+mod statistics;
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::{panic, thread};
 
-use anyhow::{Context, Result, ensure};
-use lightpath_dataplane::bench::Stopwatch;
+use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::capabilities::{LAB, require};
-use crate::cli::Bench;
+use crate::cli::{Bench, BenchPart};
 use crate::output::{print, print_line};
-use bed::{Bed, Row};
-use report::{Figures, Report};
+use packets::{Against, Wanted};
+use progress::Progress;
+use report::{Machine, Report};
 
-/// Packets of one measurement: long enough for the clock, short enough to be alike throughout.
-const PACKETS: u32 = 20_000;
-/// Packets before the first measurement of a row, so that its tables are where they stay.
-const WARM_UP: u32 = 1 << 20;
+/// Rounds, unless told: enough for ratios that differ by a few percent from one run to the next, and few for a first look.
+const ROUNDS: u32 = 25;
+const QUICK_ROUNDS: u32 = 5;
 
-/// Measures every row and prints the table.
+/// Measures what was asked for, and says and writes what was found.
 pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
+    let wanted = Wanted {
+        rounds: options.rounds.unwrap_or(if options.quick { QUICK_ROUNDS } else { ROUNDS }),
+        rows: options.rows.clone(),
+        against: options.against.iter().map(|text| Against::parse(text)).collect(),
+    };
+    if let Some(file) = &options.from {
+        return show(&read(file)?, options, json);
+    }
     require("lightpath bench", LAB)?;
-    let mut cpu = CpuSet::new();
-    cpu.set(0)?;
-    sched_setaffinity(Pid::from_raw(0), &cpu).context("cannot stay on one CPU")?;
-
-    let bed = Bed::build()?;
-    let mut floor = Stopwatch::of_floor(bed::floor_traffic())?;
-    let mut rows = Vec::new();
-    for row in bed::ROWS {
-        rows.push((row, bed.stopwatch(row)?, Vec::new()));
+    if options.in_step {
+        on_one_cpu(|| packets::in_step(&wanted))?;
+        return Ok(ExitCode::SUCCESS);
     }
-    for (row, stopwatch, _) in &mut rows {
-        expect(*row, stopwatch.run(WARM_UP)?.0)?;
-    }
-    let mut floors = Vec::new();
-    for _ in 0..options.rounds {
-        floors.push(floor.run(PACKETS)?.1);
-        for (row, stopwatch, times) in &mut rows {
-            let (action, time) = stopwatch.run(PACKETS)?;
-            expect(*row, action)?;
-            times.push(time);
+    let progress = Progress::new(json);
+    if let Some(base) = &options.base {
+        let compared = on_one_cpu(|| packets::compare(base, &wanted, options.limit, &progress))?;
+        progress.end();
+        if json {
+            print_line(serde_json::to_string_pretty(&compared)?)?;
+        } else {
+            print(&compared)?;
         }
+        return Ok(if compared.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let rows = rows.into_iter().map(|(row, _, times)| Figures::of(row, &times, &floors)).collect();
-    let report = Report { floor_ns: report::tenth_percentile(&floors), rows, program: bed.program()?.into() };
+    let report = measure(options, &wanted, &progress)?;
+    progress.end();
+    show(&report, options, json)
+}
+
+fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Report> {
+    let parts = options.parts();
+    let mut report = Report { machine: Machine::look()?, command: command(), packets: None };
+    if parts.contains(&BenchPart::Packets) {
+        report.packets = Some(on_one_cpu(|| packets::measure(wanted, progress))?);
+    }
+    Ok(report)
+}
+
+/// What was typed, without the directory of this program.
+fn command() -> String {
+    let typed = std::env::args().skip(1);
+    typed.fold("lightpath".to_owned(), |command, argument| command + " " + &argument)
+}
+
+fn read(file: &PathBuf) -> Result<Report> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is not what `lightpath bench --json` prints", file.display()))
+}
+
+fn show(report: &Report, options: &Bench, json: bool) -> Result<ExitCode> {
+    if let Some(file) = &options.html {
+        report.write_html(file)?;
+    }
+    if let Some(file) = &options.write {
+        report.write_markdown(file)?;
+    }
     if json {
-        print_line(serde_json::to_string_pretty(&report)?)?;
+        print_line(serde_json::to_string_pretty(report)?)?;
     } else {
         print(report)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A program that drops is quick; what is measured must have done its work.
-fn expect(row: Row, action: u32) -> Result<()> {
-    ensure!(
-        action == row.action,
-        "{}: the program returned action {action} instead of {}",
-        row.name,
-        row.action
-    );
-    Ok(())
-}
-
-/// Nanoseconds.
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a packet are few")]
-fn nanoseconds(time: Duration) -> f64 {
-    time.as_nanos() as f64
+/// Does work in a thread that the kernel does not move to another CPU in between.
+///
+/// It is a thread of its own also because a bed takes the thread that builds it into namespaces, for good.
+fn on_one_cpu<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let pinned = scope.spawn(|| {
+            let mut cpu = CpuSet::new();
+            cpu.set(0)?;
+            sched_setaffinity(Pid::from_raw(0), &cpu).context("cannot stay on one CPU")?;
+            work()
+        });
+        pinned.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    })
 }

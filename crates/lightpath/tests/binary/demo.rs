@@ -1,4 +1,4 @@
-//! `lightpath demo` and `lightpath bench`, as they are typed.
+//! `lightpath demo`, as it is typed.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,0 +1,50 @@
+//! Both ends of a link that packets cross: what sends them, and what counts those that come back.
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::xdp_action;
+use aya_ebpf::macros::{map, xdp};
+use aya_ebpf::maps::PerCpuArray;
+use aya_ebpf::programs::XdpContext;
+
+use crate::memory::{get, put};
+use crate::source::{RESTORED, next, restore_v4, template};
+
+/// Ports that flows come from, less one; a power of two less one.
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "the loader finds globals by unmangled names")]
+static PORT_MASK: Global<u32> = Global::new(0);
+
+/// Packets that came back.
+#[map]
+static RETURNED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Sends an IPv4 packet as one of the flows, which differ in their source port: the header's checksum is that of every one.
+///
+/// The kernel gives it frames that were sent before, with whatever was written into them, so each is written anew.
+#[xdp(frags)]
+pub fn generate(context: XdpContext) -> u32 {
+    let start = context.data();
+    if start + RESTORED > context.data_end() {
+        return xdp_action::XDP_ABORTED;
+    }
+    let (Some(template), Some(number)) = (template(), next()) else {
+        return xdp_action::XDP_ABORTED;
+    };
+    restore_v4(start, template);
+    let port: u16 = get(template, 34);
+    put(start, 34, port ^ (number & PORT_MASK.load()) as u16);
+    xdp_action::XDP_TX
+}
+
+/// Counts what comes back and lets go of it.
+#[xdp(frags)]
+pub fn sink(_context: XdpContext) -> u32 {
+    if let Some(returned) = RETURNED.get_ptr_mut(0) {
+        // SAFETY: this CPU's own value of a map that only this program writes.
+        #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+        unsafe {
+            *returned += 1;
+        }
+    }
+    xdp_action::XDP_DROP
+}

@@ -1,0 +1,52 @@
+//! What was measured: as JSON, as text, as a page of the documentation and as a page for a browser.
+
+pub(super) mod compared;
+mod document;
+mod machine;
+pub(super) mod packets;
+mod plot;
+mod section;
+mod sheet;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use packets::Packets;
+use section::Section;
+
+pub(super) use machine::Machine;
+
+/// Everything that was measured, and where. Parts that were not asked for are missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Report {
+    /// Where and when.
+    pub(super) machine: Machine,
+    /// The command that measured.
+    pub(super) command: String,
+    /// What packets cost in the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) packets: Option<Packets>,
+}
+
+impl Report {
+    /// The parts that there are, in order.
+    fn sections(&self) -> Vec<Section> {
+        self.packets.iter().map(Packets::section).collect()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, section) in self.sections().into_iter().enumerate() {
+            if place > 0 {
+                writeln!(f)?;
+            }
+            writeln!(f, "{}\n\n{}", section.title, section.sheet.text())?;
+            for note in section.notes {
+                writeln!(f, "{note}")?;
+            }
+        }
+        Ok(())
+    }
+}

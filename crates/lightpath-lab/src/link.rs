@@ -1,5 +1,6 @@
 //! Links: virtual Ethernet pairs, bridges and what is set on them.
 
+use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
@@ -85,6 +86,20 @@ impl Namespace {
                 _ => None,
             })
             .ok_or_else(|| self.error(action, io::Error::other("it has none of 6 bytes")))
+    }
+
+    /// Packets that arrived on a link so far.
+    pub fn received(&self, link: &str) -> Result<u64, Error> {
+        let action = format!("read how many packets arrived on {link}");
+        // Of the namespace of the thread that reads it.
+        let table = self
+            .run(|| fs::read_to_string("/proc/thread-self/net/dev"))?
+            .map_err(|error| self.error(&action, error))?;
+        // A line is "eth0: bytes packets …" (proc_pid_net(5)).
+        let counters = table.lines().find_map(|line| line.trim_start().strip_prefix(link)?.strip_prefix(':'));
+        counters
+            .and_then(|counters| counters.split_ascii_whitespace().nth(1)?.parse().ok())
+            .ok_or_else(|| self.error(action, io::ErrorKind::NotFound.into()))
     }
 
     /// The index of a link in this namespace.

@@ -8,7 +8,7 @@ mod wire;
 pub use cost::{Accounting, Cost, map_bytes};
 pub use stopwatch::{Ends, RESTORED, Stopwatch, Traffic};
 pub use subject::{BuiltIn, Subject};
-pub use wire::{Attached, Generator, Sink};
+pub use wire::{Attached, Generator, Sent, Sink};
 
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};

@@ -1,9 +1,9 @@
 //! Both ends of a link that packets cross: what sends as fast as the kernel can, and what counts those that come back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::PerCpuArray;
+use aya::maps::{PerCpuArray, PerCpuValues};
 use aya::programs::links::FdLink;
 use aya::programs::xdp::XdpMode as AyaMode;
 use aya::programs::{TestRun, TestRunAttrs, TestRunOptions};
@@ -17,6 +17,10 @@ use crate::{Error, Interface};
 /// Frames that the kernel sends at a time: a quarter of what a veth's queue holds, so that none is lost there.
 const BATCH: u32 = 64;
 
+/// The map in which the generator says how far it is: packets sent, of them those between both times, and these in nanoseconds.
+const PROGRESS: &str = "PROGRESS";
+type Progress = [u64; 4];
+
 /// Sends a packet, as one of many flows, by `BPF_PROG_TEST_RUN` with live frames.
 ///
 /// What is at the other end of a veth, and what comes back from there, is taken care of on the CPU that sends. So the time of a
@@ -26,6 +30,15 @@ pub struct Generator {
     object: Ebpf,
     packet: Vec<u8>,
     interface: u32,
+}
+
+/// What a generator has sent, from the beginning of its first batch of packets to that of its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Packets.
+    pub packets: u64,
+    /// How long they took.
+    pub time: Duration,
 }
 
 impl Generator {
@@ -39,8 +52,9 @@ impl Generator {
         Ok(Self { object, packet, interface: Interface::named(interface)?.index })
     }
 
-    /// Sends so many packets, in the network namespace that it was made in; how long that took.
-    pub fn send(&mut self, packets: u32) -> Result<Duration, Error> {
+    /// Sends so many packets, more than 64, in the network namespace that it was made in.
+    pub fn send(&mut self, packets: u32) -> Result<Sent, Error> {
+        self.begin()?;
         let context = Context::new(self.packet.len(), self.interface);
         let options = TestRunOptions {
             data_in: Some(&self.packet),
@@ -49,10 +63,27 @@ impl Generator {
             attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
             ..TestRunOptions::new()
         };
-        let generate = program(&mut self.object, "generate")?;
-        let started = Instant::now();
-        generate.test_run(options)?;
-        Ok(started.elapsed())
+        program(&mut self.object, "generate")?.test_run(options)?;
+        self.sent()
+    }
+
+    /// Forgets what was sent.
+    fn begin(&mut self) -> Result<(), Error> {
+        let map = self.object.map_mut(PROGRESS).ok_or(Error::Missing { name: PROGRESS })?;
+        let mut map = PerCpuArray::<_, Progress>::try_from(map).map_err(Error::map(PROGRESS))?;
+        let cpus = map.get(&0, 0).map_err(Error::map(PROGRESS))?.len();
+        let none = PerCpuValues::try_from(vec![Progress::default(); cpus]);
+        let none = none.map_err(|source| Error::Path { path: PROGRESS.into(), source })?;
+        map.set(0, none, 0).map_err(Error::map(PROGRESS))
+    }
+
+    /// By the generator's own account.
+    fn sent(&self) -> Result<Sent, Error> {
+        let map = self.object.map(PROGRESS).ok_or(Error::Missing { name: PROGRESS })?;
+        let map = PerCpuArray::<_, Progress>::try_from(map).map_err(Error::map(PROGRESS))?;
+        let values = map.get(&0, 0).map_err(Error::map(PROGRESS))?;
+        let [_, timed, first, last] = values.iter().copied().find(|[sent, ..]| *sent > 0).unwrap_or_default();
+        Ok(Sent { packets: timed, time: Duration::from_nanos(last - first) })
     }
 }
 

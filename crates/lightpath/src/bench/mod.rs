@@ -1,6 +1,10 @@
 //! `lightpath bench`: what packets cost on this host, beside the least that any program could cost.
 
+mod balancer;
+mod frame;
+mod installed;
 mod packets;
+mod path;
 mod progress;
 mod report;
 mod statistics;
@@ -58,9 +62,13 @@ pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
 
 fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Report> {
     let parts = options.parts();
-    let mut report = Report { machine: Machine::look()?, command: command(), packets: None };
+    let mut report = Report { machine: Machine::look()?, command: command(), packets: None, path: None };
     if parts.contains(&BenchPart::Packets) {
         report.packets = Some(on_one_cpu(|| packets::measure(wanted, progress))?);
+    }
+    if parts.contains(&BenchPart::Path) {
+        let effort = if options.quick { path::QUICK } else { path::USUAL };
+        report.path = Some(on_one_cpu(|| path::measure(effort, progress))?);
     }
     Ok(report)
 }

@@ -58,6 +58,8 @@ pub(crate) struct Bench {
 pub(crate) enum Part {
     /// What packets cost in the program.
     Packets,
+    /// What a link carries through one CPU: Lightpath, the kernel's routing, nftables.
+    Path,
     /// All parts.
     All,
 }
@@ -65,7 +67,7 @@ pub(crate) enum Part {
 impl Bench {
     /// What to measure.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let all = [Part::Packets];
+        let all = [Part::Packets, Part::Path];
         if self.parts.contains(&Part::All) { all.to_vec() } else { self.parts.clone() }
     }
 }

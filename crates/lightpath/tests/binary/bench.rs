@@ -146,3 +146,23 @@ fn another_object_is_measured_beside_it() {
         "{said}"
     );
 }
+
+#[test]
+fn a_link_is_measured_with_lightpath_and_with_the_kernel_alone() {
+    isolated();
+    let report = json(&bench(&["path", "--quick", "--json"]));
+    let rates = report["path"]["rates"].as_array().unwrap();
+    for expected in ["floor: XDP_TX", "Lightpath, nat", "Lightpath, gue", "seed", "kernel, plain routing"] {
+        for flows in [1, 65_536] {
+            let rate = rates.iter().find(|rate| rate["name"] == expected && rate["flows"] == flows);
+            let rate = rate.unwrap_or_else(|| panic!("nothing of {expected}"));
+            assert!(
+                is_positive(&rate["packets_per_second"]) && is_positive(&rate["share_of_floor"]),
+                "{rate}"
+            );
+            assert!(rate["returned"].as_f64().unwrap() > 0.5, "{rate}");
+        }
+    }
+    let named = rates.iter().any(|rate| rate["name"] == "kernel, nftables DNAT");
+    assert!(named || report["path"]["missing"].as_array().unwrap().contains(&"nft".into()), "{report}");
+}

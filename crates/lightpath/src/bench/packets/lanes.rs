@@ -4,9 +4,10 @@ use anyhow::{Context, Result, ensure};
 use lightpath_dataplane::bench::{Ends, Stopwatch, Traffic};
 
 use super::Wanted;
-use super::frame::{Frame, Kind};
 use super::rows::{self, ALL_NEW, Row};
 use super::subjects::Subjects;
+use crate::bench::balancer::NAT4;
+use crate::bench::frame::{Frame, Kind};
 use crate::bench::report::packets::Program;
 use crate::bench::statistics::nanoseconds;
 
@@ -78,7 +79,7 @@ impl Lanes {
 
     /// The program that forwards by `nat`, if it was measured.
     pub(super) fn program(&self) -> Result<Option<Program>> {
-        Ok(self.subjects.bed.program(rows::NAT4)?.map(Program::from))
+        Ok(self.subjects.bed.program(NAT4)?.map(Program::from))
     }
 }
 

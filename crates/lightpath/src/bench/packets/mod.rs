@@ -5,7 +5,6 @@
 //! cannot do less. The packet source that restores the packet is part of every figure.
 
 mod bed;
-mod frame;
 mod lanes;
 mod other_build;
 mod rows;

@@ -2,8 +2,8 @@
 
 use lightpath_dataplane::bench::BuiltIn;
 
-use super::bed::{Configuration, Forward};
-use super::frame::{Frame, Kind};
+use crate::bench::balancer::{Configuration, Forward, NAT4};
+use crate::bench::frame::{Frame, Kind};
 
 /// A row of the table.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,9 +57,6 @@ const SYN4: Frame = Frame { kind: Kind::Opening, ..TCP4 };
 const REPLY4: Frame = Frame { kind: Kind::Reply, ..TCP4 };
 const NOBODYS4: Frame = Frame { kind: Kind::Nobodys, ..TCP4 };
 
-/// What most rows are measured with.
-pub(super) const NAT4: Configuration =
-    Configuration { forward: Forward::Nat, v6: false, services: 1, moving: false, sessions: 1 };
 const NAT6: Configuration = Configuration { v6: true, ..NAT4 };
 const MOVING4: Configuration = Configuration { moving: true, ..NAT4 };
 const THOUSAND4: Configuration = Configuration { services: 1000, ..NAT4 };

@@ -4,6 +4,7 @@ pub(super) mod compared;
 mod document;
 mod machine;
 pub(super) mod packets;
+pub(super) mod path;
 mod plot;
 mod section;
 mod sheet;
@@ -13,6 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use packets::Packets;
+use path::Path;
 use section::Section;
 
 pub(super) use machine::Machine;
@@ -27,12 +29,16 @@ pub(super) struct Report {
     /// What packets cost in the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) packets: Option<Packets>,
+    /// What a link carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<Path>,
 }
 
 impl Report {
     /// The parts that there are, in order.
     fn sections(&self) -> Vec<Section> {
-        self.packets.iter().map(Packets::section).collect()
+        let packets = self.packets.iter().map(Packets::section);
+        packets.chain(self.path.iter().map(Path::section)).collect()
     }
 }
 

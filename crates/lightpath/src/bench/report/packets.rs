@@ -62,7 +62,7 @@ impl From<ProgramFigures> for Program {
 
 impl Packets {
     /// As a part of the report.
-    pub(super) fn section(&self) -> Section {
+    pub(in crate::bench) fn section(&self) -> Section {
         let mut sheet =
             Sheet::new(1, &["packets", "flows", "ns", "median ns", "beyond the floor", "times the floor"]);
         let number = |value: f64| format!("{value:.0}");

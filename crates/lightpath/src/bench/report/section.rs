@@ -17,3 +17,11 @@ pub(in crate::bench) struct Section {
     /// The figures as pictures.
     pub(in crate::bench) plots: Vec<Plot>,
 }
+
+/// What is said of programs that are not installed.
+pub(super) fn missing(programs: &[String]) -> Option<String> {
+    let names = programs.join(", ");
+    (!programs.is_empty()).then(|| {
+        format!("Not installed, and so not measured: {names}. `scripts/setup --bench` installs them.")
+    })
+}

@@ -50,6 +50,8 @@ pub(super) const PEER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const TTL: u8 = 64;
 /// The shortest that Ethernet carries, without its checksum, and a little: what the packet source restores.
 const LENGTH: usize = 64;
+/// What fills a datagram up to that.
+const PAYLOAD: [u8; LENGTH - 14 - 20 - 8] = [0; LENGTH - 14 - 20 - 8];
 
 /// The address of a backend, numbered from 1.
 pub(super) fn backend(v6: bool, number: u16) -> IpAddr {
@@ -59,6 +61,16 @@ pub(super) fn backend(v6: bool, number: u16) -> IpAddr {
     } else {
         Ipv4Addr::new(10, 1, high, low).into()
     }
+}
+
+/// A datagram to an IPv4 address that is correct whatever its source port is: in IPv4, UDP need have no checksum (RFC 768).
+pub(super) fn datagram(to: Ipv4Addr) -> Result<Vec<u8>> {
+    const CHECKSUM: usize = 14 + 20 + 6;
+    let mut bytes = Vec::new();
+    let link = PacketBuilder::ethernet2(PEER_MAC, OWN_MAC);
+    link.ipv4(CLIENT4.octets(), to.octets(), TTL).udp(CLIENT_PORT, PORT).write(&mut bytes, &PAYLOAD)?;
+    bytes[CHECKSUM..CHECKSUM + 2].fill(0);
+    Ok(bytes)
 }
 
 impl Frame {

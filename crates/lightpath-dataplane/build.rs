@@ -60,7 +60,8 @@ fn main() {
     if !status.success() {
         fail(&format!("the BPF programs do not build ({status}); the command was {build:?}"));
     }
-    for program in ["lightpath-ebpf", "lightpath-bench-ebpf", "lightpath-decap-ebpf"] {
+    for program in ["lightpath-ebpf", "lightpath-bench-ebpf", "lightpath-decap-ebpf", "lightpath-check-ebpf"]
+    {
         let object = target_directory.join(TARGET).join("release").join(program);
         std::fs::copy(&object, output.join(program).with_extension("o"))
             .unwrap_or_else(|error| fail(&format!("cannot copy {}: {error}", object.display())));

@@ -50,3 +50,7 @@ pub(crate) static DECAP_OBJECT: &[u8] =
 
 /// Name of the program in [`DECAP_OBJECT`].
 pub(crate) const DECAP: &str = "lightpath_decap";
+
+/// The ELF object with the way of health checks through the data plane.
+pub(crate) static CHECK_OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-check-ebpf.o"));

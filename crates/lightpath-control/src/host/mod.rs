@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod announce;
+mod check_device;
 pub mod device;
 mod generic_netlink;
 mod gone;
@@ -21,6 +22,7 @@ mod tests;
 use std::io;
 use std::net::IpAddr;
 
+pub use check_device::{CheckDevice, source_towards};
 pub use gone::Gone;
 pub use ledger::Ledger;
 pub use local::local_prefixes;
@@ -86,6 +88,16 @@ pub enum Error {
     Device {
         /// Its name.
         interface: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The device of health checks could not be made or removed.
+    #[error("cannot {action} the device {device} of health checks through the data plane: {source}")]
+    CheckDevice {
+        /// `make`, `remove` or a step of it.
+        action: &'static str,
+        /// Its name.
+        device: String,
         /// The kernel's answer.
         source: io::Error,
     },

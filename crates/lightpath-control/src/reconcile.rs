@@ -310,7 +310,7 @@ fn candidate(backend: &Backend, number: BackendNumber, weight: u16) -> Candidate
     Candidate { key: maglev::identity(backend.address, backend.port), weight, number }
 }
 
-fn backend_entry(
+pub(crate) fn backend_entry(
     service: ServiceIndex,
     backend: &Backend,
     hop: Option<&hops::NextHop>,

@@ -114,7 +114,7 @@ impl Sources {
 }
 
 /// A group as the packet path reads it.
-fn records(group: &[IpNet]) -> Vec<Source> {
+pub(crate) fn records(group: &[IpNet]) -> Vec<Source> {
     let counts = (1..=u32::try_from(group.len()).unwrap_or(u32::MAX)).rev();
     let record = |(prefix, count): (&IpNet, u32)| Source {
         address: Address::from(prefix.network()),

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lightpath_control::config::parse;
-use lightpath_control::health::{Checks, Position, Targets};
+use lightpath_control::health::{Checks, Position, Targets, Ways};
 use lightpath_control::model::{Backend, Config};
 use socket2::{Domain, Socket, Type};
 
@@ -61,7 +61,7 @@ fn measure(kind: &str, port: u16) -> f64 {
         .collect();
     let before: Vec<String> = threads();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut checks = Checks::start(Targets::of(&config(kind, &backends)).unwrap()).unwrap();
+    let mut checks = Checks::start(Targets::of(&config(kind, &backends), &Ways::default()).unwrap()).unwrap();
     runtime.block_on(checks.settle(Duration::from_mins(1)));
     let thread = threads().into_iter().find(|id| !before.contains(id)).expect("a thread of its own");
     // By then they are spread over the interval.

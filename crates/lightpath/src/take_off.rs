@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use lightpath_control::hops;
-use lightpath_control::host::{self, Ledger};
-use lightpath_dataplane::Detached;
+use lightpath_control::host::{self, CheckDevice, Ledger};
+use lightpath_dataplane::{CheckWay, Detached};
 
 use crate::instance::Instance;
 
@@ -26,6 +26,10 @@ pub(crate) async fn take_off(instance: &Instance) -> Result<TakenOff> {
     let changes = ledger.addresses().len() + ledger.sysctls().len();
     let mut failures: Vec<String> = host::undo(&mut ledger).await.iter().map(ToString::to_string).collect();
     let undone = changes.saturating_sub(failures.len());
+    CheckWay::forget(&interfaces);
+    if let Err(error) = CheckDevice::remove(&instance.name).await {
+        failures.push(error.to_string());
+    }
     if let Err(error) = hops::release(&next_hops).await {
         failures.push(format!("the kernel goes on resolving the backends' neighbours: {error}"));
     }

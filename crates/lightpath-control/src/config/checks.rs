@@ -28,6 +28,7 @@ pub(super) fn check(written: &Written, report: &Report<'_>) {
         checks.quic_belongs_to_quic(service);
         checks.server_ids_are_unique(service);
         checks.health_has_a_port(service);
+        checks.health_can_go_that_way(service);
         for backend in &service.backends {
             checks.family_can_be_reached(service, backend);
             checks.port_can_be_honoured(service, backend);

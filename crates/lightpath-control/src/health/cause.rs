@@ -90,6 +90,14 @@ pub enum Cause {
     /// An answer came, but to another question.
     #[error("the answer is to another question: {0}")]
     OtherQuestion(&'static str),
+    /// Through the data plane, nobody answers for the VIP on it.
+    #[error("{cause} through the data plane: {hint}")]
+    NotThrough {
+        /// What came of the check.
+        cause: Box<Self>,
+        /// What it takes for an answer.
+        hint: String,
+    },
     /// This host could not make the check, which says nothing of the backend.
     #[error("this host cannot check: {0}")]
     Local(String),
@@ -135,6 +143,7 @@ impl Cause {
             Self::Malformed { .. } => "malformed",
             Self::Grpc { .. } | Self::NotServing(_) => "grpc",
             Self::DnsError(_) | Self::NoRecord { .. } | Self::OtherQuestion(_) => "dns",
+            Self::NotThrough { cause, .. } => cause.name(),
             Self::Local(_) => "local",
         }
     }

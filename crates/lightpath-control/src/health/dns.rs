@@ -1,12 +1,13 @@
 //! DNS over UDP (RFC 1035): a question is answered with a record of the type that was asked for.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
 use tokio::time::{Instant, timeout_at};
 
 use super::cause::Cause;
+use super::peer::Peer;
 use super::udp::{self, LARGEST_ANSWER};
 use crate::model::{DnsCheck, Record};
 
@@ -16,7 +17,7 @@ const SMALLEST_RECORD: usize = 11;
 
 /// Asks. Answers to other questions are passed over, because anybody may send them (RFC 5452, section 9.1), and are the cause
 /// only when none to this one comes until the deadline.
-pub(super) async fn check(check: &DnsCheck, to: SocketAddr, deadline: Instant) -> Result<(), Cause> {
+pub(super) async fn check(check: &DnsCheck, to: &Peer, deadline: Instant) -> Result<(), Cause> {
     let socket = udp::connect(to).await?;
     let id = fastrand::u16(..);
     let question = question(check)?;

@@ -1,7 +1,5 @@
 //! gRPC: the health service says that a service is serving (grpc/doc/health-checking.md), over HTTP/2 without TLS.
 
-use std::net::SocketAddr;
-
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2;
@@ -11,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::cause::Cause;
 use super::http::{AGENT, cause};
+use super::peer::Peer;
 use super::tcp;
 
 /// An answer holds one number.
@@ -19,7 +18,7 @@ const LARGEST_ANSWER: usize = 4096;
 const PREFIX: usize = 5;
 
 /// Calls `grpc.health.v1.Health/Check` for a service; an empty name is the server as a whole.
-pub(super) async fn check(service: &str, to: SocketAddr) -> Result<(), Cause> {
+pub(super) async fn check(service: &str, to: &Peer) -> Result<(), Cause> {
     let stream = TokioIo::new(tcp::connect(to).await?);
     let handshake =
         http2::Builder::new(TokioExecutor::new()).max_header_list_size(16 << 10).handshake(stream);
@@ -35,8 +34,8 @@ pub(super) async fn check(service: &str, to: SocketAddr) -> Result<(), Cause> {
     }
 }
 
-fn request(service: &str, to: SocketAddr) -> Result<Request<Full<Bytes>>, Cause> {
-    Request::post(format!("http://{to}/grpc.health.v1.Health/Check"))
+fn request(service: &str, to: &Peer) -> Result<Request<Full<Bytes>>, Cause> {
+    Request::post(format!("http://{}/grpc.health.v1.Health/Check", to.address))
         .version(Version::HTTP_2)
         .header(CONTENT_TYPE, "application/grpc")
         .header(TE, "trailers")

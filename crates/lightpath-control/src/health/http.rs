@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -13,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::cause::Cause;
+use super::peer::Peer;
 use super::tcp;
 use crate::model::{HttpCheck, Method};
 
@@ -23,14 +23,14 @@ const LIMIT: usize = 64 << 10;
 pub(super) const AGENT: &str = concat!("lightpath/", env!("CARGO_PKG_VERSION"), " (health check)");
 
 /// Asks over a connection of its own.
-pub(super) async fn check(check: &HttpCheck, to: SocketAddr) -> Result<(), Cause> {
+pub(super) async fn check(check: &HttpCheck, to: &Peer) -> Result<(), Cause> {
     ask(check, to, tcp::connect(to).await?).await
 }
 
 /// Asks over this connection.
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     check: &HttpCheck,
-    to: SocketAddr,
+    to: &Peer,
     stream: S,
 ) -> Result<(), Cause> {
     let (mut sender, connection) = http1::Builder::new()
@@ -50,8 +50,8 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-fn request(check: &HttpCheck, to: SocketAddr) -> Result<Request<Empty<Bytes>>, Cause> {
-    let host = check.host.clone().unwrap_or_else(|| to.to_string());
+fn request(check: &HttpCheck, to: &Peer) -> Result<Request<Empty<Bytes>>, Cause> {
+    let host = check.host.clone().unwrap_or_else(|| to.address.to_string());
     let method = match check.method {
         Method::Get => hyper::Method::GET,
         Method::Head => hyper::Method::HEAD,

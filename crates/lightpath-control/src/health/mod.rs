@@ -18,6 +18,7 @@ mod http;
 mod icmp;
 mod latency;
 mod limit;
+mod peer;
 mod probe;
 mod schedule;
 mod state;
@@ -28,6 +29,7 @@ mod tests;
 mod tls;
 mod udp;
 mod view;
+mod ways;
 
 use std::io;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub use state::FULL;
 pub use targets::{Server, Targets, UnfitCheck};
 pub use tls::TlsError;
 pub use view::{Position, Standing, View};
+pub use ways::Ways;
 
 use schedule::Schedule;
 

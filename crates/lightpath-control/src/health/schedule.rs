@@ -203,8 +203,8 @@ impl Schedule {
         // One that is not checked any more is due for a last time.
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.begun = Instant::now();
-        let (probe, (address, port)) = (Arc::clone(&entry.probe), entry.server);
-        self.running.push(Box::pin(async move { (id, probe.run(address, port).await) }));
+        let (probe, server) = (Arc::clone(&entry.probe), entry.server);
+        self.running.push(Box::pin(async move { (id, probe.run(server).await) }));
     }
 
     fn conclude(&mut self, id: Id, outcome: Result<(), Cause>) {

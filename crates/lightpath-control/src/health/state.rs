@@ -161,13 +161,14 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Check, OnDown};
+    use crate::model::{Check, OnDown, Via};
 
     const FAILED: Cause = Cause::Refused;
 
     fn health() -> Health {
         Health {
             check: Check::Tcp,
+            via: Via::Direct,
             port: None,
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),

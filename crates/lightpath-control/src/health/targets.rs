@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::probe::Probe;
 use super::tls::{Connectors, TlsError};
+use super::ways::Ways;
 use crate::model::Config;
 
 /// A backend of a service: its address, and the port its packets get, unless that is the client's.
@@ -27,12 +28,16 @@ pub(super) struct Service {
 
 impl Targets {
     /// Those of a configuration. Files of certificates are read here, so that one that is wrong changes nothing.
-    pub fn of(config: &Config) -> Result<Self, UnfitCheck> {
+    /// Those that go through the data plane take the ways that were made for them.
+    pub fn of(config: &Config, ways: &Ways) -> Result<Self, UnfitCheck> {
         let mut services = BTreeMap::new();
         let mut connectors = Connectors::default();
         for service in &config.services {
             let unfit = |source| UnfitCheck { service: service.name.clone(), source };
-            let probe = |health| Probe::new(health, &mut connectors).map(Arc::new).map_err(unfit);
+            let probe = |health| {
+                let probe = Probe::new(health, &mut connectors).map_err(unfit)?;
+                Ok(Arc::new(probe.on_its_way(service, ways)))
+            };
             let probe = service.health.as_ref().map(probe).transpose()?;
             let servers = service.backends.iter().map(|backend| (backend.address, backend.port)).collect();
             services.insert(service.name.as_str().into(), Service { probe, servers });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cause::{Cause, Unreachable};
 use super::probe::Probe;
 use super::tls::Connectors;
-use crate::model::{Check, DnsCheck, Health, OnDown, Record, UdpCheck};
+use crate::model::{Check, DnsCheck, Health, OnDown, Record, UdpCheck, Via};
 use crate::testnet::{FAR, NEAR, Net, with_net};
 use rtnetlink::packet_route::route::RouteType;
 
@@ -21,6 +21,7 @@ async fn outcome(check: Check, address: &str) -> Result<(), Cause> {
 async fn outcome_within(timeout: Duration, check: Check, address: &str) -> Result<(), Cause> {
     let health = Health {
         check,
+        via: Via::Direct,
         port: None,
         interval: timeout,
         timeout,
@@ -32,7 +33,7 @@ async fn outcome_within(timeout: Duration, check: Check, address: &str) -> Resul
         panic_threshold: 0,
     };
     let probe = Probe::new(&health, &mut Connectors::default()).unwrap();
-    probe.run(address.parse::<IpAddr>().unwrap(), Some(53)).await
+    probe.run((address.parse::<IpAddr>().unwrap(), Some(53))).await
 }
 
 /// One of each way to send something.

@@ -1,7 +1,6 @@
 //! TLS for HTTPS: who may have signed a backend's certificate, and for which name it must be.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::cause::Cause;
+use super::peer::Peer;
 use crate::model::{HttpCheck, Tls, Trust};
 
 /// Why certificates could not be checked as the configuration asks.
@@ -93,7 +93,7 @@ pub(super) async fn encrypt(
     connector: &TlsConnector,
     request: &HttpCheck,
     tls: &Tls,
-    to: SocketAddr,
+    to: &Peer,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Cause> {
     let name = server_name(request, tls, to);
@@ -106,14 +106,14 @@ pub(super) async fn encrypt(
 }
 
 /// The name that the certificate must be for: that of the configuration, or the request's host, or the address.
-fn server_name(request: &HttpCheck, tls: &Tls, to: SocketAddr) -> ServerName<'static> {
+fn server_name(request: &HttpCheck, tls: &Tls, to: &Peer) -> ServerName<'static> {
     let host = request.host.as_deref().map(|host| match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     });
     let host = host.map(|host| host.trim_start_matches('[').trim_end_matches(']'));
     let name = tls.server_name.as_deref().or(host);
-    name.and_then(|name| ServerName::try_from(name.to_owned()).ok()).unwrap_or_else(|| to.ip().into())
+    name.and_then(|name| ServerName::try_from(name.to_owned()).ok()).unwrap_or_else(|| to.address.ip().into())
 }
 
 /// Takes every certificate, and still wants the handshake signed with it.

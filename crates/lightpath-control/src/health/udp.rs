@@ -1,6 +1,6 @@
 //! UDP: a datagram is answered, with what the answer must contain.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{Ipv4RecvErr, Ipv6RecvErr};
@@ -8,13 +8,14 @@ use tokio::net::UdpSocket;
 
 use super::cause::{Cause, Unreachable};
 use super::http::contains;
+use super::peer::Peer;
 use crate::model::UdpCheck;
 
 /// How much of an answer is looked at.
 pub(super) const LARGEST_ANSWER: usize = 4096;
 
 /// Sends a datagram, whose first answer decides.
-pub(super) async fn check(check: &UdpCheck, to: SocketAddr) -> Result<(), Cause> {
+pub(super) async fn check(check: &UdpCheck, to: &Peer) -> Result<(), Cause> {
     let socket = connect(to).await?;
     socket.send(&check.send).await.map_err(unanswered)?;
     let mut answer = [0; LARGEST_ANSWER];
@@ -28,19 +29,15 @@ pub(super) async fn check(check: &UdpCheck, to: SocketAddr) -> Result<(), Cause>
 }
 
 /// A socket of a port of its own, that takes datagrams of the backend only, and ICMP errors that answer its own.
-pub(super) async fn connect(to: SocketAddr) -> Result<UdpSocket, Cause> {
-    let any: IpAddr = match to {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind((any, 0)).await?;
+pub(super) async fn connect(to: &Peer) -> Result<UdpSocket, Cause> {
+    let socket = to.datagrams().await?;
     // Otherwise only some errors are told, "port unreachable" among them, but not "host unreachable" (ip(7), IP_RECVERR).
-    match to {
+    match to.address {
         SocketAddr::V4(_) => setsockopt(&socket, Ipv4RecvErr, &true),
         SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvErr, &true),
     }
     .map_err(std::io::Error::from)?;
-    socket.connect(to).await?;
+    socket.connect(to.address).await?;
     Ok(socket)
 }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Health {
     /// What is asked of a backend.
     pub check: Check,
+    /// The way that checks take.
+    pub via: Via,
     /// The port it is asked at; `None` is the port its packets get, which it then has. ICMP has neither.
     pub port: Option<u16>,
     /// From the beginning of a check to that of the next, at most.
@@ -30,6 +32,15 @@ pub struct Health {
     pub hold_down: Duration,
     /// Percent of backends: while fewer than that are healthy, all are used. 0 never does.
     pub panic_threshold: u8,
+}
+
+/// The way that checks take to a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Via {
+    /// Straight to its address.
+    Direct,
+    /// To the VIP, as clients' packets reach it. Only `dsr`, `ipip` and `gue`, and no ICMP.
+    Datapath,
 }
 
 /// What becomes of the flows of a backend that is down.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lightpath_control::config::{markdown, parse};
 use lightpath_control::model::{
-    Check, DnsCheck, Health, HttpCheck, Method, OnDown, Record, Statuses, Tls, Trust, UdpCheck,
+    Check, DnsCheck, Health, HttpCheck, Method, OnDown, Record, Statuses, Tls, Trust, UdpCheck, Via,
 };
 
 use super::mistakes;
@@ -45,6 +45,7 @@ fn http() -> HttpCheck {
 fn defaults_are_those_of_the_reference() {
     let expected = Health {
         check: Check::Tcp,
+        via: Via::Direct,
         port: None,
         interval: Duration::from_secs(2),
         timeout: Duration::from_secs(1),
@@ -86,6 +87,7 @@ fn every_type_means_what_its_keys_say() {
     ]);
     let expected = Health {
         check: Check::Tcp,
+        via: Via::Direct,
         port: Some(8080),
         interval: Duration::from_mins(1),
         timeout: Duration::from_millis(1500),
@@ -148,6 +150,31 @@ fn a_service_of_several_ports_says_which_is_checked() {
     for right in [&["type = \"tcp\"", "port = 8000"][..], &["type = \"icmp\""], &["type = \"none\""]] {
         assert_eq!(mistakes(&file(range, right)), [""; 0]);
     }
+}
+
+#[test]
+fn checks_go_to_the_vip_where_backends_have_it() {
+    let through = ["type = \"tcp\"", "via = \"datapath\""];
+    let by = |forward: &str, lines: &[&str]| {
+        file("443", lines)
+            .replace("protocol = \"tcp\"", &format!("protocol = \"tcp\"\nforward = \"{forward}\""))
+    };
+    for forward in ["dsr", "ipip", "gue"] {
+        let text = by(forward, &through);
+        assert_eq!(mistakes(&text), [""; 0]);
+        let config = parse(&text, "f.toml").unwrap();
+        assert_eq!(config.services[0].health.as_ref().unwrap().via, Via::Datapath);
+    }
+    for forward in ["nat", "fullnat"] {
+        let refused = format!(
+            "f.toml:9:1: service \"web\" health: via: \"datapath\" is a way to the VIP on a backend, and forward = \"{forward}\" \
+             sends to the backend's own address; remove it: a check to the backend's address sees what clients see"
+        );
+        assert_eq!(mistakes(&by(forward, &through)), [refused]);
+    }
+    let refused = "f.toml:11:1: service \"web\" health: via: checks of type \"icmp\" do not have this key; remove it, or write \
+                   type = \"tcp\" or \"http\" or \"https\" or \"grpc\" or \"dns\" or \"udp\"";
+    assert_eq!(mistakes(&by("dsr", &["type = \"icmp\"", "via = \"datapath\""])), [refused]);
 }
 
 /// Lines, and what is said of them after the file's name: line, column and the message behind the service's name.

@@ -10,7 +10,7 @@ use lightpath_control::config::{
 };
 use lightpath_control::model::{
     Announce, Backend, Check, Config, Forward, Health, HttpCheck, Method, Node, OnDown, Ports, Protocol,
-    Quic, ServerId, Service, Statuses, Sticky, Tls, Trust, WhenEmpty, XdpMode,
+    Quic, ServerId, Service, Statuses, Sticky, Tls, Trust, Via, WhenEmpty, XdpMode,
 };
 use proptest::prelude::*;
 
@@ -57,6 +57,7 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
                 },
                 Tls { server_name: None, trust: Trust::Host },
             ),
+            via: Via::Direct,
             port: None,
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),

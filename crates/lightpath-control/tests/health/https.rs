@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use lightpath_control::health::Targets;
+use lightpath_control::health::{Targets, Ways};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -102,7 +102,7 @@ fn what_is_no_tls_is_named() {
 fn an_authority_that_cannot_be_read_is_refused_before_anything_is_checked() {
     let refused = |path: &str| {
         let config = config(&[HTTPS, &format!("ca = {path:?}")], &[super::loopback(1)]);
-        Targets::of(&config).unwrap_err().to_string()
+        Targets::of(&config, &Ways::default()).unwrap_err().to_string()
     };
     let missing = refused("/nowhere/ca.pem");
     assert!(

@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use lightpath_control::config::parse;
-use lightpath_control::health::{Cause, Checks, Position, Server, Standing, Targets};
+use lightpath_control::health::{Cause, Checks, Position, Server, Standing, Targets, Ways};
 use lightpath_control::model::{Backend, Config};
 
 /// How long anything may take that usually takes milliseconds.
@@ -45,7 +45,7 @@ struct Running {
 impl Running {
     fn start(config: &Config) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let checks = Checks::start(Targets::of(config).unwrap()).unwrap();
+        let checks = Checks::start(Targets::of(config, &Ways::default()).unwrap()).unwrap();
         Self { checks, runtime }
     }
 

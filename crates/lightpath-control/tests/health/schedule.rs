@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use lightpath_control::health::{Cause, FULL, Position, Targets};
+use lightpath_control::health::{Cause, FULL, Position, Targets, Ways};
 
 use super::servers::Mute;
 use super::{Running, config, is_down, is_up, servers};
@@ -47,12 +47,12 @@ fn a_new_backend_is_down_until_a_check_has_passed_and_an_old_one_is_not() {
     running.runtime.block_on(running.checks.settle(Duration::from_millis(200)));
     assert!(is_up(&running.position(mute)), "it was there before the checks");
 
-    running.checks.watch(Targets::of(&config(&hour, &[mute, another, good])).unwrap());
+    running.checks.watch(Targets::of(&config(&hour, &[mute, another, good]), &Ways::default()).unwrap());
     running.runtime.block_on(running.checks.settle(Duration::from_secs(1)));
     assert!(is_up(&running.position(mute)));
     assert_eq!(running.position(another), Position::Down(Cause::Unchecked));
     assert!(is_up(&running.position(good)), "a check of it has passed");
-    running.checks.watch(Targets::of(&config(&hour, &[good])).unwrap());
+    running.checks.watch(Targets::of(&config(&hour, &[good]), &Ways::default()).unwrap());
     running.runtime.block_on(running.checks.settle(Duration::from_secs(10)));
     assert_eq!(running.standing(mute), None, "it is checked no more");
 }
@@ -67,7 +67,7 @@ fn backends_that_get_their_first_checks_while_they_run_are_not_new() {
     assert_eq!(running.standing(mute), None);
     without.services[0].health =
         config(&["type = \"tcp\"", "interval = \"1h\"", "timeout = \"1h\""], &[]).services.remove(0).health;
-    running.checks.watch(Targets::of(&without).unwrap());
+    running.checks.watch(Targets::of(&without, &Ways::default()).unwrap());
     running.runtime.block_on(running.checks.settle(Duration::from_millis(200)));
     assert!(is_up(&running.position(mute)));
 }
@@ -79,7 +79,7 @@ fn a_reload_brings_no_failed_backend_back() {
     running.settle();
     assert!(is_down(&running.position(dead)));
     for lines in [&FAST[..], &["type = \"http\"", "interval = \"200ms\"", "timeout = \"200ms\""]] {
-        running.checks.watch(Targets::of(&config(lines, &[dead, good])).unwrap());
+        running.checks.watch(Targets::of(&config(lines, &[dead, good]), &Ways::default()).unwrap());
         running.settle();
         assert!(is_down(&running.position(dead)), "{lines:?}");
     }

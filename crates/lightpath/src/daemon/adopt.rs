@@ -1,7 +1,6 @@
 //! Another configuration becomes what runs, or nothing changes.
 
 use anyhow::{Context, Result, bail};
-use lightpath_control::health::Targets;
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::reconcile::{self, Reconciler, Surroundings};
@@ -19,17 +18,25 @@ impl Daemon {
         let address_of_metrics = self.metrics.prepare(config.node.metrics)?;
         let mut next = self.reconciler.clone();
         next.configure(config);
-        let checked = Targets::of(next.config())?;
+        self.check_ways.prepare(next.config()).await?;
+        let checked = self.check_ways.targets(next.config())?;
         self.host.prepare(next.config())?;
         let backends = addresses_of(next.config());
         self.targets.send_replace(backends.clone());
+        if self.check_ways.are_in_use() {
+            // Without a next hop, such a check fails.
+            wait_for_hops(&mut self.hops, &backends).await;
+            self.check_ways.follow(next.config(), &self.hops.borrow().clone());
+        }
         self.checks.watch(checked);
         tokio::join!(wait_for_hops(&mut self.hops, &backends), self.checks.settle(FIRST_CHECKS));
         if let Err(error) = self.enter(&mut next).await {
             // As it was before; what could not be written then was not.
             self.targets.send_replace(addresses_of(self.reconciler.config()));
-            self.checks.watch(Targets::of(self.reconciler.config())?);
+            self.checks.watch(self.check_ways.targets(self.reconciler.config())?);
             let (hops, health) = (self.hops.borrow().clone(), self.checks.view());
+            self.check_ways.follow(self.reconciler.config(), &hops);
+            self.check_ways.tidy(self.reconciler.config()).await;
             let surroundings = Surroundings {
                 hops: &hops,
                 health: &health,
@@ -43,6 +50,7 @@ impl Daemon {
             return Err(error);
         }
         self.reconciler = next;
+        self.check_ways.tidy(self.reconciler.config()).await;
         if let Some(address) = address_of_metrics {
             self.metrics.switch_to(address);
         }

@@ -4,6 +4,7 @@
 mod adopt;
 mod backends;
 mod changes;
+mod check_ways;
 mod events;
 mod explain;
 mod host;
@@ -26,7 +27,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use hyper::StatusCode;
 use lightpath_control::config::Loaded;
-use lightpath_control::health::{Checks, Targets};
+use lightpath_control::health::Checks;
 use lightpath_control::hops::{self, Vlans};
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
@@ -45,6 +46,7 @@ use crate::instance::Instance;
 use crate::problem::Problem;
 use crate::status::Status;
 use crate::take_off::take_off;
+use check_ways::CheckWays;
 use events::{Events, Faults, Observer};
 use explain::Snapshot;
 use host::Host;
@@ -90,6 +92,7 @@ pub(crate) struct Daemon {
     host: Host,
     hops: watch::Receiver<Arc<Hops>>,
     checks: Checks,
+    check_ways: CheckWays,
     /// Addresses of this host, as last seen.
     addresses: BTreeSet<IpAddr>,
     /// VLAN interfaces of this host, as last seen.
@@ -169,6 +172,7 @@ impl Daemon {
                     if let Some(successor) = self.successor.take() {
                         // Until the successor is ready, which keeps this process's id.
                         notify::reloading();
+                        self.check_ways.close().await;
                         // Whoever asked gets the answer first.
                         time::sleep(LAST_WORDS).await;
                         return Ok(Some(successor));
@@ -179,6 +183,7 @@ impl Daemon {
             }
         }
         notify::stopping();
+        self.check_ways.close().await;
         let message = "the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off";
         self.events.tell(Kind::Stopped, message, About::default());
         Ok(None)
@@ -187,6 +192,7 @@ impl Daemon {
     /// Brings the tables up to date with what has changed around this node.
     fn follow(&mut self, what: &str) {
         let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
+        self.check_ways.follow(self.reconciler.config(), &hops);
         let surroundings = Surroundings {
             hops: &hops,
             health: &health,
@@ -217,7 +223,7 @@ impl Daemon {
                 let released = self.reconciler.release(&motion.in_use);
                 self.motion = motion;
                 if released {
-                    match Targets::of(self.reconciler.config()) {
+                    match self.check_ways.targets(self.reconciler.config()) {
                         Ok(checked) => self.checks.watch(checked),
                         Err(error) => warn!("backends that have left are still checked: {error}"),
                     }
@@ -307,6 +313,8 @@ impl Daemon {
     async fn look_after(&mut self) {
         notify::alive(&self.summary());
         self.interfaces.watch(&mut self.kernel.0, &self.events, &mut self.faults);
+        let hops = self.hops.borrow().clone();
+        self.check_ways.follow(self.reconciler.config(), &hops);
         let announced = self.host.announce(self.reconciler.config(), &self.interfaces).await;
         self.faults.see("VIPs are not announced", announced);
         let addresses = addresses::all().await;

@@ -1,6 +1,8 @@
 //! The start: from a configuration file to balanced packets, in an order in which nothing is touched before everything that can be
 //! refused was looked at: configuration, interfaces, program, next hops; then tables, interfaces, addresses.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,13 +10,13 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use lightpath_abi::Features;
 use lightpath_control::config::Loaded;
-use lightpath_control::health::{Checks, Targets};
+use lightpath_control::health::Checks;
 use lightpath_control::hops::{self, Vlans, Watcher};
 use lightpath_control::host::{addresses, ports_for_snat};
 use lightpath_control::model::Config;
 use lightpath_control::overrides::{Merged, Overrides, Store};
 use lightpath_control::plan::Requirements;
-use lightpath_control::reconcile::{self, Reconciler, Surroundings};
+use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
 use lightpath_core::{HashKey, PortPool};
 use lightpath_dataplane::{
     Capacity, DEFAULT_SESSIONS, Dataplane, Error as DataplaneError, Spec, check_interfaces, release_memory,
@@ -23,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::backends::{FIRST_CHECKS, addresses_of, wait_for_hops};
+use super::check_ways::CheckWays;
 use super::events::{Events, Faults, Observer};
 use super::host::Host;
 use super::interfaces::Interfaces;
@@ -58,17 +61,8 @@ impl Daemon {
             kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
         }
         let backends = addresses_of(reconciler.config());
-        let (targets, targets_in) = watch::channel(backends.clone());
-        let (hops_out, mut hops) = watch::channel(Arc::default());
-        let watcher = Watcher::open().context("cannot watch routes and neighbours")?;
-        tokio::spawn(async move {
-            if let Err(error) = watcher.run(targets_in, hops_out).await {
-                error!(%error, "routes and neighbours are not followed any more; restart the daemon");
-            }
-        });
-        let checked = Targets::of(reconciler.config())?;
-        let mut checks = Checks::start(checked).context("cannot check backends")?;
-        tokio::join!(wait_for_hops(&mut hops, &backends), checks.settle(FIRST_CHECKS));
+        let Followed { targets, mut hops, mut checks, check_ways } =
+            follow(reconciler.config(), &backends, &instance).await?;
 
         let (known, health) = (hops.borrow_and_update().clone(), checks.view());
         let own = addresses::all().await.context("cannot see the addresses of this host")?;
@@ -124,6 +118,7 @@ impl Daemon {
             host,
             hops,
             checks,
+            check_ways,
             addresses: own,
             vlans,
             targets,
@@ -148,6 +143,37 @@ fn tell_start(events: &Events, program: u32, replaces: bool) {
         let message = "another build of the packet path takes over, and is watched";
         events.tell(Kind::ProgramReplaced, message, About { program, ..About::default() });
     }
+}
+
+/// What is followed of the backends.
+struct Followed {
+    targets: watch::Sender<BTreeSet<IpAddr>>,
+    hops: watch::Receiver<Arc<Hops>>,
+    checks: Checks,
+    check_ways: CheckWays,
+}
+
+/// Begins to follow the backends of a configuration, and waits for what is soon known of them.
+async fn follow(config: &Config, backends: &BTreeSet<IpAddr>, instance: &Instance) -> Result<Followed> {
+    let (targets, targets_in) = watch::channel(backends.clone());
+    let (hops_out, mut hops) = watch::channel(Arc::default());
+    let watcher = Watcher::open().context("cannot watch routes and neighbours")?;
+    tokio::spawn(async move {
+        if let Err(error) = watcher.run(targets_in, hops_out).await {
+            error!(%error, "routes and neighbours are not followed any more; restart the daemon");
+        }
+    });
+    let mut check_ways = CheckWays::new(&instance.name);
+    check_ways.prepare(config).await?;
+    let checked = check_ways.targets(config)?;
+    if check_ways.are_in_use() {
+        // Without a next hop, such a check fails.
+        wait_for_hops(&mut hops, backends).await;
+        check_ways.follow(config, &hops.borrow().clone());
+    }
+    let mut checks = Checks::start(checked).context("cannot check backends")?;
+    tokio::join!(wait_for_hops(&mut hops, backends), checks.settle(FIRST_CHECKS));
+    Ok(Followed { targets, hops, checks, check_ways })
 }
 
 /// What is to run: the file, and what was changed at run time if it still fits.

@@ -5,13 +5,14 @@ use super::{Key, Section};
 
 pub(in crate::config) const HEALTH: Section = Section {
     header: "[service.health]",
-    meaning: "How the backends of the service above are checked: from this host, straight to the backend's address, whatever \
-              `forward` says. A backend that is down takes no new flows. When the daemon starts, and when a backend is new, the \
+    meaning: "How the backends of the service above are checked: from this host, straight to the backend's address unless `via` \
+              says otherwise. A backend that is down takes no new flows. When the daemon starts, and when a backend is new, the \
               first check decides; from then on it takes `fall` failures in a row to go down and `rise` successes in a row to \
               come up. A backend whose first check has not ended is used if it was there when the daemon started, and not used \
               if it was added since. Times are written as `\"500ms\"`, `\"2s\"` or `\"5m\"`.",
     keys: &[
         HEALTH_TYPE,
+        VIA,
         INTERVAL,
         TIMEOUT,
         RISE,
@@ -40,6 +41,7 @@ pub(in crate::config) const HEALTH: Section = Section {
 /// Keys that only checks of some types have.
 pub(in crate::config) const OF_TYPES: &[(Key, &[&str])] = &[
     (HEALTH_PORT, &["tcp", "http", "https", "grpc", "dns", "udp"]),
+    (VIA, &["tcp", "http", "https", "grpc", "dns", "udp"]),
     (METHOD, &["http", "https"]),
     (PATH, &["http", "https"]),
     (HOST, &["http", "https"]),
@@ -62,6 +64,16 @@ pub(in crate::config) const HEALTH_TYPE: Key = Key {
     meaning: "What is asked of a backend: `tcp` that it accepts a connection, `http` and `https` that it answers a request, \
               `grpc` that it is serving by the gRPC health protocol (without TLS), `dns` that it answers a question, `udp` that \
               it answers a datagram, `icmp` that it answers an echo request. `none` checks nothing and has no other keys.",
+};
+pub(in crate::config) const VIA: Key = Key {
+    name: "via",
+    allowed: "\"direct\" or \"datapath\"",
+    presence: Default("\"direct\""),
+    meaning: "The way that checks take: `direct` to the backend's address, `datapath` to the VIP on that backend, in the packets \
+              that clients' packets become, so that a backend without the VIP or the tunnel's end is found out. The port that is \
+              checked is then one of the VIP's; where no `host` or `server_name` is written, the VIP stands for it. For `dsr`, \
+              `ipip` and `gue`; of all types but `icmp`. Checks leave by a device of their own, `lp-` and eight digits, and \
+              carry marks from 0x6c700000 to 0x6c70ffff until they have left it.",
 };
 pub(in crate::config) const INTERVAL: Key = Key {
     name: "interval",

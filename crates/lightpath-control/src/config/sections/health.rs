@@ -9,7 +9,7 @@ use crate::config::reader::{Given, Located, TableReader};
 use crate::config::values;
 use crate::config::values::health as health_values;
 use crate::model::{
-    Check, DnsCheck, Health, HttpCheck, Method, OnDown, Record, Statuses, Tls, Trust, UdpCheck,
+    Check, DnsCheck, Health, HttpCheck, Method, OnDown, Record, Statuses, Tls, Trust, UdpCheck, Via,
 };
 
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
@@ -46,6 +46,8 @@ pub(super) fn health(table: &TableReader<'_>) -> Option<Option<Health>> {
     }
     let check = check(table, kind);
     let (interval, timeout) = times(table);
+    let ways = [("direct", Via::Direct), ("datapath", Via::Datapath)];
+    let via = table.or_default(&keys::VIA, Via::Direct, values::one_of(&ways));
     let on_downs = [("move", OnDown::Move), ("keep", OnDown::Keep)];
     let port = table.or_default(&keys::HEALTH_PORT, None, |given| values::port(given).map(Some));
     let rise = table.or_default(&keys::RISE, RISE, values::number(1..=u8::MAX));
@@ -56,6 +58,7 @@ pub(super) fn health(table: &TableReader<'_>) -> Option<Option<Health>> {
     let panic_threshold = table.or_default(&keys::PANIC_THRESHOLD, 0, health_values::percentage);
     Some(Some(Health {
         check: check?,
+        via: via?.value,
         port: port?.value.filter(|_| kind != "icmp"),
         interval: interval?,
         timeout: timeout?,

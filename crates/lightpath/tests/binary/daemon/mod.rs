@@ -3,6 +3,7 @@
 mod announce;
 mod api;
 mod changes;
+mod check_ways;
 mod detach;
 mod health;
 mod hops;

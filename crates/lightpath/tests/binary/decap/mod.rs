@@ -1,5 +1,6 @@
 //! The other end of tunnels on a backend, and its life.
 
+mod checks;
 mod command;
 mod scenes;
 

@@ -33,6 +33,10 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     setting("announce", format!("{:?}", old.node.announce), format!("{:?}", node.announce));
     let served = |node: &Node| node.metrics.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
     setting("metrics", served(&old.node), served(node));
+    let reached = |node: &Node| {
+        node.api.as_ref().map_or_else(|| "on the socket only".to_owned(), |api| api.listen.to_string())
+    };
+    setting("api", reached(&old.node), reached(node));
     setting("tunnel_sources", list(&old.node.tunnel_sources), list(&node.tunnel_sources));
     setting("snat_addresses", list(&old.node.snat_addresses), list(&node.snat_addresses));
     setting("snat_ports", format!("{:?}", old.node.snat_ports), format!("{:?}", node.snat_ports));

@@ -7,6 +7,7 @@ mod health;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -30,6 +31,8 @@ pub struct Node {
     pub xdp_mode: XdpMode,
     /// Where metrics are served, if anywhere.
     pub metrics: Option<SocketAddr>,
+    /// Where the API is served beside the Unix socket, if anywhere.
+    pub api: Option<Api>,
     /// Whether VIPs become addresses of this node.
     pub announce: Announce,
     /// Seed of the flow hash; every node of a cluster uses the same.
@@ -41,6 +44,19 @@ pub struct Node {
     pub snat_addresses: Vec<IpNet>,
     /// Ports that packets of `fullnat` come from, not from 0; `None` leaves it to what the host does not use.
     pub snat_ports: Option<RangeInclusive<u16>>,
+}
+
+/// The API on an address that other hosts can reach: over TLS, for who has the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// The address.
+    pub listen: SocketAddr,
+    /// The file that holds the token.
+    pub token_file: PathBuf,
+    /// The file of the server's certificates.
+    pub certificate: PathBuf,
+    /// The file of their key.
+    pub key: PathBuf,
 }
 
 /// How the XDP program is attached to an interface.

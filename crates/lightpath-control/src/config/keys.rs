@@ -2,12 +2,14 @@
 //!
 //! Reading finds unknown keys here, messages take their help from here, and the reference is rendered from here.
 
+mod api;
 mod backend;
 mod health;
 mod node;
 mod quic;
 mod service;
 
+pub(super) use api::*;
 pub(super) use backend::*;
 pub(super) use health::*;
 pub(super) use node::*;

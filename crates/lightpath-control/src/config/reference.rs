@@ -42,7 +42,7 @@ pub fn markdown() -> String {
     page += "\n\n```toml\n";
     page += EXAMPLE;
     page += "```\n";
-    for section in [&keys::NODE, &keys::SERVICE, &keys::QUIC, &keys::BACKEND, &keys::HEALTH] {
+    for section in [&keys::NODE, &keys::API, &keys::SERVICE, &keys::QUIC, &keys::BACKEND, &keys::HEALTH] {
         page += "\n";
         page += &chapter(section);
     }

@@ -15,7 +15,7 @@ use super::diagnostic::{Complaint, Report};
 use super::reader::{Located, TableReader, field};
 use super::{DEFAULT_HASH_SEED, DEFAULT_SLOTS, keys, values};
 use crate::model::{
-    Announce, Backend, Config, Forward, Health, Node, Ports, Protocol, Quic, ServerId, Service, Sticky,
+    Announce, Api, Backend, Config, Forward, Health, Node, Ports, Protocol, Quic, ServerId, Service, Sticky,
     WhenEmpty, XdpMode,
 };
 
@@ -102,16 +102,32 @@ fn node(table: &TableReader<'_>, report: &Report<'_>) -> Option<Node> {
     let announce = table.or_default(&keys::ANNOUNCE, Announce::Address, values::one_of(&announcements));
     let hash_seed = table.or_default(&keys::HASH_SEED, DEFAULT_HASH_SEED.to_owned(), values::hash_seed);
     let metrics = table.or_default(&keys::METRICS, None, |given| values::socket(given).map(Some));
+    let api = table.optional_table(&keys::API_TABLE, |api_table| api(&api_table.named("node api")));
     let snat_ports = table.or_default(&keys::SNAT_PORTS, None, |given| values::port_range(given).map(Some));
     Some(Node {
         interfaces: interfaces?.into_iter().map(|interface| interface.value).collect(),
         xdp_mode: xdp_mode?.value,
         metrics: metrics?.value,
+        api: api?.value,
         announce: announce?.value,
         hash_seed: hash_seed?.value,
         tunnel_sources: Vec::new(),
         snat_addresses: Vec::new(),
         snat_ports: snat_ports?.value,
+    })
+}
+
+fn api(table: &TableReader<'_>) -> Option<Api> {
+    table.refuse_other_keys(&keys::API);
+    let listen = table.required(&keys::LISTEN, values::socket);
+    let token_file = table.required(&keys::TOKEN_FILE, values::file);
+    let certificate = table.required(&keys::CERTIFICATE, values::file);
+    let key = table.required(&keys::CERTIFICATE_KEY, values::file);
+    Some(Api {
+        listen: listen?.value,
+        token_file: token_file?.value,
+        certificate: certificate?.value,
+        key: key?.value,
     })
 }
 

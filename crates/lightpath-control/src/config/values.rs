@@ -4,6 +4,7 @@ pub(super) mod health;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -107,6 +108,12 @@ pub(super) fn socket(given: &Given<'_>) -> Result<SocketAddr, Complaint> {
         _ if socket.ip().is_multicast() => Err(given.refused("is a multicast address")),
         _ => Ok(socket),
     }
+}
+
+/// The path of a file, from the root: the daemon's directory is nobody's business.
+pub(super) fn file(given: &Given<'_>) -> Result<PathBuf, Complaint> {
+    let path = PathBuf::from(given.string()?);
+    if path.is_absolute() { Ok(path) } else { Err(given.refused("is not an absolute path")) }
 }
 
 /// The port or ports of a service.

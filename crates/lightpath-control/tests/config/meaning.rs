@@ -30,6 +30,7 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         interfaces: vec!["eth0".to_owned()],
         xdp_mode: XdpMode::Auto,
         metrics: None,
+        api: None,
         announce: Announce::Address,
         hash_seed: "a phrase of your own".to_owned(),
         tunnel_sources: vec!["10.64.0.0/16".parse().expect("a prefix")],

@@ -16,6 +16,7 @@ impl Daemon {
     pub(super) async fn adopt(&mut self, config: Config) -> Result<()> {
         check_interfaces(&self.instance.pins, &config.node.interfaces)?;
         let address_of_metrics = self.metrics.prepare(config.node.metrics)?;
+        let api = self.remote.prepare(config.node.api.as_ref())?;
         let mut next = self.reconciler.clone();
         next.configure(config);
         self.check_ways.prepare(next.config()).await?;
@@ -54,6 +55,7 @@ impl Daemon {
         if let Some(address) = address_of_metrics {
             self.metrics.switch_to(address);
         }
+        self.remote.switch_to(api);
         if let Err(error) = self.host.announce(self.reconciler.config(), &self.interfaces).await {
             // It is tried again with every look at the host.
             warn!("{error:#}");

@@ -89,7 +89,9 @@ impl Daemon {
         let is_new = overrides != self.overrides;
         let pending = is_new.then(|| self.store.prepare(&overrides)).transpose()?;
         let changes = difference(self.reconciler.wanted(), &config);
-        if config != *self.reconciler.wanted() {
+        if config == *self.reconciler.wanted() {
+            self.renew_credentials()?;
+        } else {
             self.adopt(config).await.map_err(|error| {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("it is not applied: {error:#}"))
             })?;
@@ -106,6 +108,15 @@ impl Daemon {
         self.events.tell(kind, message, About { changes: changes.clone(), ..About::default() });
         self.observer.look(&self.reconciler, &self.events);
         Ok(Changed { changes, flows: None, forgotten: left_out })
+    }
+
+    /// Certificates are renewed without a change of the configuration.
+    fn renew_credentials(&mut self) -> Result<(), Problem> {
+        let api = self.reconciler.config().node.api.as_ref();
+        let prepared =
+            self.remote.prepare(api).map_err(|error| invalid(&format!("nothing is changed: {error:#}")))?;
+        self.remote.switch_to(prepared);
+        Ok(())
     }
 
     /// Flows of these backends that are remembered.

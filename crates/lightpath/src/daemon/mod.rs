@@ -10,6 +10,7 @@ mod explain;
 mod host;
 mod interfaces;
 mod kernel;
+mod listening;
 mod metrics;
 mod notify;
 mod program;
@@ -58,7 +59,7 @@ pub(crate) use program::try_out;
 use program::{Watch, become_successor};
 use report::{Rates, Seen};
 pub(crate) use server::listen;
-use server::{Answer, Question, Requests};
+use server::{Answer, Question, Remote, Requests};
 pub(crate) use start::spec;
 use start::{merged, program};
 
@@ -104,6 +105,8 @@ pub(crate) struct Daemon {
     motion: Motion,
     /// Where metrics are served.
     metrics: Endpoint,
+    /// Where the API is served beside the socket.
+    remote: Remote,
     /// Requests to the API.
     requests: Requests,
     /// What the API and those who read metrics ask.

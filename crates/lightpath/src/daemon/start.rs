@@ -32,7 +32,7 @@ use super::interfaces::Interfaces;
 use super::metrics::{CpuTotals, Endpoint};
 use super::program::{self, Watch};
 use super::report::Rates;
-use super::server::Requests;
+use super::server::{Remote, Requests};
 use super::{Daemon, Kernel, WAITING_QUESTIONS};
 use crate::event::{About, Kind};
 use crate::instance::Instance;
@@ -47,6 +47,9 @@ impl Daemon {
         check_interfaces(&instance.pins, &node.interfaces)?;
         let vlans = hops::vlans().await.context("cannot see the interfaces of this host")?;
         let (questions, asked) = mpsc::channel(WAITING_QUESTIONS);
+        let requests = Requests::default();
+        let mut remote = Remote::new(questions.clone(), requests.clone());
+        let remote_api = remote.prepare(node.api.as_ref())?;
         let mut metrics = Endpoint::new(questions);
         let address_of_metrics = metrics.prepare(node.metrics)?;
         let mut spec = program(&config, &vlans)?;
@@ -96,6 +99,7 @@ impl Daemon {
         if let Some(address) = address_of_metrics {
             metrics.switch_to(address);
         }
+        remote.switch_to(remote_api);
         release_memory();
         let events = Arc::new(Events::new());
         tell_start(&events, kernel.0.info()?.id, replaces);
@@ -126,7 +130,8 @@ impl Daemon {
             cpus: CpuTotals::default(),
             motion,
             metrics,
-            requests: Requests::default(),
+            remote,
+            requests,
             asked,
             has_garbage: false,
             watch,

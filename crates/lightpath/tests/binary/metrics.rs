@@ -194,6 +194,13 @@ fn a_reload_moves_the_address_or_changes_nothing() {
     Scrape::of(&host, SECOND);
     assert!(!served(FIRST));
 
+    // An address that contains the one that is served, and back.
+    for (from, to) in [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1")] {
+        let moved = reload(&bed, &format!("metrics = \"{to}:9801\""));
+        assert_eq!(moved.stdout, format!("node: metrics {from}:9801 -> {to}:9801\n"), "{moved:?}");
+        Scrape::of(&host, SECOND);
+    }
+
     // Somebody else has the one, the other is no address of this host.
     let taken = host.run(|| TcpListener::bind(FIRST).unwrap()).unwrap();
     for (at, told) in [("127.0.0.1:9800", "Address already in use"), ("192.0.2.77:9800", "Cannot assign")] {

@@ -6,7 +6,17 @@ use super::{Key, Section};
 pub(in crate::config) const NODE: Section = Section {
     header: "[node]",
     meaning: "The host that forwards.",
-    keys: &[INTERFACES, XDP_MODE, ANNOUNCE, HASH_SEED, METRICS, TUNNEL_SOURCES, SNAT_ADDRESSES, SNAT_PORTS],
+    keys: &[
+        INTERFACES,
+        XDP_MODE,
+        ANNOUNCE,
+        HASH_SEED,
+        METRICS,
+        API_TABLE,
+        TUNNEL_SOURCES,
+        SNAT_ADDRESSES,
+        SNAT_PORTS,
+    ],
 };
 
 pub(in crate::config) const INTERFACES: Key = Key {
@@ -64,4 +74,10 @@ pub(in crate::config) const METRICS: Key = Key {
     presence: Otherwise("they are served nowhere"),
     meaning: "Where Prometheus finds metrics, at `/metrics` by HTTP ([which](metrics.md)). Whoever can connect can read them: no \
               password is asked for.",
+};
+pub(in crate::config) const API_TABLE: Key = Key {
+    name: "api",
+    allowed: "a [node.api] table",
+    presence: Otherwise("on the Unix socket only"),
+    meaning: "Where the API is served to other hosts.",
 };

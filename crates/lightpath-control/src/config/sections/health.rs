@@ -144,7 +144,7 @@ fn http(table: &TableReader<'_>) -> Option<HttpCheck> {
 
 fn tls(table: &TableReader<'_>) -> Option<Tls> {
     let name = table.or_default(&keys::TLS_NAME, None, |given| health_values::server_name(given).map(Some));
-    let ca = table.or_default(&keys::CA, None, |given| health_values::file(given).map(Some));
+    let ca = table.or_default(&keys::CA, None, |given| values::file(given).map(Some));
     let verify = table.or_default(&keys::VERIFY, true, health_values::truth);
     if verify.is_some_and(|verify| !verify.value) {
         let problem = "verify = false takes certificates of anybody";

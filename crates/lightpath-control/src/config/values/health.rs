@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::hex;
@@ -166,12 +165,6 @@ pub(in crate::config) fn statuses(given: &Given<'_>) -> Result<RangeInclusive<u1
         }
         _ => Err(given.refused("is neither a status nor a range of them")),
     }
-}
-
-/// The path of a file, from the root: the daemon's directory is nobody's business.
-pub(in crate::config) fn file(given: &Given<'_>) -> Result<PathBuf, Complaint> {
-    let path = PathBuf::from(given.string()?);
-    if path.is_absolute() { Ok(path) } else { Err(given.refused("is not an absolute path")) }
 }
 
 /// Bytes of a datagram, as text or in hex.

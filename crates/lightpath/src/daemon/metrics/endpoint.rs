@@ -15,6 +15,7 @@ use tokio::task::{self, JoinHandle};
 use tracing::{error, info};
 
 use super::{MEDIA_TYPE, classic};
+use crate::daemon::listening::listen;
 use crate::daemon::server::{Question, ask, no_such_method};
 use crate::problem::Problem;
 
@@ -22,6 +23,8 @@ use crate::problem::Problem;
 #[derive(Debug)]
 pub(in crate::daemon) struct Endpoint {
     at: Option<SocketAddr>,
+    /// The same that is accepted from.
+    listener: Option<StdListener>,
     questions: mpsc::Sender<Question>,
     server: Option<JoinHandle<()>>,
 }
@@ -33,7 +36,7 @@ pub(in crate::daemon) struct Prepared(Option<(SocketAddr, StdListener)>);
 impl Endpoint {
     /// Serves nowhere yet; what is asked for goes to `questions`.
     pub(in crate::daemon) fn new(questions: mpsc::Sender<Question>) -> Self {
-        Self { at: None, questions, server: None }
+        Self { at: None, listener: None, questions, server: None }
     }
 
     /// Where questions are put to the daemon's loop.
@@ -47,7 +50,7 @@ impl Endpoint {
             return Ok(None);
         }
         let listen = |at: SocketAddr| {
-            let listener = listen(at).with_context(|| {
+            let listener = listen(at, self.listener.as_ref()).with_context(|| {
                 format!("cannot serve metrics at {at}; give `metrics` an address of this host with a port that is free")
             });
             listener.map(|listener| (at, listener))
@@ -61,7 +64,9 @@ impl Endpoint {
             server.abort();
         }
         self.at = listener.as_ref().map(|(at, _)| *at);
+        self.listener = None;
         if let Some((at, listener)) = listener {
+            self.listener = listener.try_clone().ok();
             let questions = self.questions.clone();
             self.server = Some(task::spawn(async move {
                 if let Err(error) = serve(listener, questions).await {
@@ -71,13 +76,6 @@ impl Endpoint {
             info!("metrics are at http://{at}/metrics");
         }
     }
-}
-
-fn listen(at: SocketAddr) -> io::Result<StdListener> {
-    // The standard library sets SO_REUSEADDR, so connections that have just ended are not in the way.
-    let listener = StdListener::bind(at)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 async fn serve(listener: StdListener, questions: mpsc::Sender<Question>) -> io::Result<()> {

@@ -1,7 +1,9 @@
-//! The API: HTTP and JSON on a Unix socket that only root can open.
+//! The API: HTTP and JSON on a Unix socket that only root can open, and where it is configured, over TLS.
 
+mod credentials;
 mod follow;
 mod problems;
+mod remote;
 mod routes;
 mod tally;
 
@@ -26,6 +28,7 @@ use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
 use crate::status::Status;
 pub(super) use problems::no_such_method;
+pub(super) use remote::Remote;
 pub(super) use tally::{Requests, Tally};
 
 /// Where an answer goes. Whoever asked may have gone by the time there is one.

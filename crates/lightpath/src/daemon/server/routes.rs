@@ -31,7 +31,8 @@ pub(super) type Questions = State<mpsc::Sender<Question>>;
 #[openapi(info(
     title = "Lightpath",
     description = "Watches and changes a running load balancer. Changes are all or nothing, take effect before they are answered, and survive \
-                   restarts. Every error is a problem document (RFC 9457)."
+                   restarts. Every error is a problem document (RFC 9457). The Unix socket asks for nothing; elsewhere each request carries the token \
+                   of the configuration (RFC 6750), or is answered with 401."
 ))]
 struct Document;
 

@@ -12,6 +12,7 @@ mod interfaces;
 mod lossless;
 mod memory;
 mod reload;
+mod remote;
 mod restart;
 mod scale;
 mod service;

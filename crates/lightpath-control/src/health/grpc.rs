@@ -1,4 +1,4 @@
-//! gRPC: the health service says that a service is serving (grpc/doc/health-checking.md), over HTTP/2 without TLS.
+//! gRPC: the health service says that a service is serving (grpc/doc/health-checking.md), over HTTP/2.
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -6,6 +6,7 @@ use hyper::client::conn::http2;
 use hyper::header::{CONTENT_TYPE, HeaderMap, TE, USER_AGENT};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::cause::Cause;
 use super::http::{AGENT, cause};
@@ -19,12 +20,23 @@ const PREFIX: usize = 5;
 
 /// Calls `grpc.health.v1.Health/Check` for a service; an empty name is the server as a whole.
 pub(super) async fn check(service: &str, to: &Peer) -> Result<(), Cause> {
-    let stream = TokioIo::new(tcp::connect(to).await?);
-    let handshake =
-        http2::Builder::new(TokioExecutor::new()).max_header_list_size(16 << 10).handshake(stream);
+    ask(service, "http", to, tcp::connect(to).await?).await
+}
+
+/// The same over this connection, which is secure or not as the scheme says.
+pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    service: &str,
+    scheme: &str,
+    to: &Peer,
+    stream: S,
+) -> Result<(), Cause> {
+    let handshake = http2::Builder::new(TokioExecutor::new())
+        .max_header_list_size(16 << 10)
+        .handshake(TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.map_err(|error| cause(&error))?;
     let exchange = async {
-        let response = sender.send_request(request(service, to)?).await.map_err(|error| cause(&error))?;
+        let response =
+            sender.send_request(request(service, scheme, to)?).await.map_err(|error| cause(&error))?;
         judge(response).await
     };
     tokio::pin!(exchange, connection);
@@ -34,8 +46,8 @@ pub(super) async fn check(service: &str, to: &Peer) -> Result<(), Cause> {
     }
 }
 
-fn request(service: &str, to: &Peer) -> Result<Request<Full<Bytes>>, Cause> {
-    Request::post(format!("http://{}/grpc.health.v1.Health/Check", to.address))
+fn request(service: &str, scheme: &str, to: &Peer) -> Result<Request<Full<Bytes>>, Cause> {
+    Request::post(format!("{scheme}://{}/grpc.health.v1.Health/Check", to.address))
         .version(Version::HTTP_2)
         .header(CONTENT_TYPE, "application/grpc")
         .header(TE, "trailers")

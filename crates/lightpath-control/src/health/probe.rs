@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 use super::cause::Cause;
 use super::peer::Peer;
 use super::targets::Server;
-use super::tls::{self, Connectors, TlsError};
+use super::tls::{self, Connectors, Speaks, TlsError};
 use super::ways::Ways;
 use super::{dns, grpc, http, icmp, tcp, udp};
 use crate::model::{Check, Forward, Health, Service};
@@ -44,7 +44,8 @@ impl Probe {
     /// Reads the authorities that certificates must be signed by, unless another probe has.
     pub(super) fn new(health: &Health, connectors: &mut Connectors) -> Result<Self, TlsError> {
         let connector = match &health.check {
-            Check::Https(_, tls) => Some(connectors.of(&tls.trust)?),
+            Check::Https(_, tls) => Some(connectors.of(&tls.trust, Speaks::Http1)?),
+            Check::Grpcs(_, tls) => Some(connectors.of(&tls.trust, Speaks::Http2)?),
             _ => None,
         };
         Ok(Self { health: health.clone(), connector, through: None })
@@ -87,10 +88,15 @@ impl Probe {
             (Check::Tcp, _) => tcp::check(to).await,
             (Check::Http(request), _) => http::check(request, to).await,
             (Check::Https(request, tls), Some(connector)) => {
-                let stream = tls::encrypt(connector, request, tls, to, tcp::connect(to).await?).await?;
+                let stream = tcp::connect(to).await?;
+                let stream = tls::encrypt(connector, tls, request.host.as_deref(), to, stream).await?;
                 http::ask(request, to, stream).await
             }
-            (Check::Https(..), None) => Err(Cause::Local("it has no TLS".to_owned())),
+            (Check::Grpcs(service, tls), Some(connector)) => {
+                let stream = tls::encrypt(connector, tls, None, to, tcp::connect(to).await?).await?;
+                grpc::ask(service, "https", to, stream).await
+            }
+            (Check::Https(..) | Check::Grpcs(..), None) => Err(Cause::Local("it has no TLS".to_owned())),
             (Check::Grpc(service), _) => grpc::check(service, to).await,
             (Check::Dns(question), _) => dns::check(question, to, deadline).await,
             (Check::Udp(datagram), _) => udp::check(datagram, to).await,

@@ -1,4 +1,4 @@
-//! TLS for HTTPS: who may have signed a backend's certificate, and for which name it must be.
+//! TLS for HTTPS and gRPC: who may have signed a backend's certificate, and for which name it must be.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::cause::Cause;
 use super::peer::Peer;
-use crate::model::{HttpCheck, Tls, Trust};
+use crate::model::{Tls, Trust};
 
 /// Why certificates could not be checked as the configuration asks.
 #[derive(Debug, thiserror::Error)]
@@ -44,20 +44,30 @@ pub enum TlsError {
 
 /// What makes connections, by who must have signed for the other end: services mostly trust the same.
 #[derive(Default)]
-pub(super) struct Connectors(BTreeMap<Trust, TlsConnector>);
+pub(super) struct Connectors(BTreeMap<(Trust, Speaks), TlsConnector>);
+
+/// What is spoken over TLS, as the other end is told (RFC 7301).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Speaks {
+    /// Nothing is told: servers that know nothing of it speak this.
+    Http1,
+    /// Servers that speak both have to know (RFC 9113, section 3.2).
+    Http2,
+}
 
 impl Connectors {
-    pub(super) fn of(&mut self, trust: &Trust) -> Result<TlsConnector, TlsError> {
-        if let Some(known) = self.0.get(trust) {
+    pub(super) fn of(&mut self, trust: &Trust, speaks: Speaks) -> Result<TlsConnector, TlsError> {
+        let key = (trust.clone(), speaks);
+        if let Some(known) = self.0.get(&key) {
             return Ok(known.clone());
         }
-        let made = connector(trust)?;
-        self.0.insert(trust.clone(), made.clone());
+        let made = connector(trust, speaks)?;
+        self.0.insert(key, made.clone());
         Ok(made)
     }
 }
 
-fn connector(trust: &Trust) -> Result<TlsConnector, TlsError> {
+fn connector(trust: &Trust, speaks: Speaks) -> Result<TlsConnector, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
@@ -69,6 +79,9 @@ fn connector(trust: &Trust) -> Result<TlsConnector, TlsError> {
     .with_no_client_auth();
     // A resumed session would not show its certificate again, which may have run out.
     config.resumption = Resumption::disabled();
+    if speaks == Speaks::Http2 {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
@@ -91,12 +104,12 @@ fn of_file(file: &Path) -> Result<RootCertStore, TlsError> {
 /// Makes a TLS connection of a TCP connection.
 pub(super) async fn encrypt(
     connector: &TlsConnector,
-    request: &HttpCheck,
     tls: &Tls,
+    host: Option<&str>,
     to: &Peer,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Cause> {
-    let name = server_name(request, tls, to);
+    let name = server_name(tls, host, to);
     connector.connect(name, stream).await.map_err(|error| {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(refused) => Cause::Tls(refused.to_string()),
@@ -106,8 +119,8 @@ pub(super) async fn encrypt(
 }
 
 /// The name that the certificate must be for: that of the configuration, or the request's host, or the address.
-fn server_name(request: &HttpCheck, tls: &Tls, to: &Peer) -> ServerName<'static> {
-    let host = request.host.as_deref().map(|host| match host.rsplit_once(':') {
+fn server_name(tls: &Tls, host: Option<&str>, to: &Peer) -> ServerName<'static> {
+    let host = host.map(|host| match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     });

@@ -63,6 +63,8 @@ pub enum Check {
     Https(HttpCheck, Tls),
     /// It says by the gRPC health protocol that this service is serving; an empty name is the server as a whole.
     Grpc(String),
+    /// The same over TLS.
+    Grpcs(String, Tls),
     /// It answers a question to a name server.
     Dns(DnsCheck),
     /// It answers a datagram.
@@ -80,6 +82,7 @@ impl Check {
             Self::Http(_) => "http",
             Self::Https(..) => "https",
             Self::Grpc(_) => "grpc",
+            Self::Grpcs(..) => "grpcs",
             Self::Dns(_) => "dns",
             Self::Udp(_) => "udp",
             Self::Icmp => "icmp",

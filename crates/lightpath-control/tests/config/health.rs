@@ -130,6 +130,11 @@ fn every_type_means_what_its_keys_say() {
 
     assert_eq!(check(&["type = \"grpc\""]), Check::Grpc(String::new()));
     assert_eq!(check(&["type = \"grpc\"", "service = \"a.B\""]), Check::Grpc("a.B".to_owned()));
+    let tls = Tls { server_name: Some("a.example".to_owned()), trust: Trust::Anybody };
+    assert_eq!(
+        check(&["type = \"grpcs\"", "server_name = \"a.example\"", "verify = false"]),
+        Check::Grpcs(String::new(), tls)
+    );
     let dns = DnsCheck { name: "example.com".to_owned(), record: Record::A, expect: None };
     assert_eq!(check(&["type = \"dns\"", "name = \"example.com.\""]), Check::Dns(dns.clone()));
     let expecting =
@@ -173,7 +178,7 @@ fn checks_go_to_the_vip_where_backends_have_it() {
         assert_eq!(mistakes(&by(forward, &through)), [refused]);
     }
     let refused = "f.toml:11:1: service \"web\" health: via: checks of type \"icmp\" do not have this key; remove it, or write \
-                   type = \"tcp\" or \"http\" or \"https\" or \"grpc\" or \"dns\" or \"udp\"";
+                   type = \"tcp\" or \"http\" or \"https\" or \"grpc\" or \"grpcs\" or \"dns\" or \"udp\"";
     assert_eq!(mistakes(&by("dsr", &["type = \"icmp\"", "via = \"datapath\""])), [refused]);
 }
 
@@ -181,11 +186,11 @@ fn checks_go_to_the_vip_where_backends_have_it() {
 const MISTAKES: [(&[&str], &str); 37] = [
     (
         &["rise = 2"],
-        "8:1: type: missing; write \"tcp\", \"http\", \"https\", \"grpc\", \"dns\", \"udp\", \"icmp\" or \"none\"",
+        "8:1: type: missing; write \"tcp\", \"http\", \"https\", \"grpc\", \"grpcs\", \"dns\", \"udp\", \"icmp\" or \"none\"",
     ),
     (
         &["type = \"tpc\""],
-        "9:8: type: \"tpc\" is not known; write \"tcp\", \"http\", \"https\", \"grpc\", \"dns\", \"udp\", \"icmp\" or \"none\"",
+        "9:8: type: \"tpc\" is not known; write \"tcp\", \"http\", \"https\", \"grpc\", \"grpcs\", \"dns\", \"udp\", \"icmp\" or \"none\"",
     ),
     (
         &["type = \"none\"", "rise = 3"],
@@ -197,11 +202,11 @@ const MISTAKES: [(&[&str], &str); 37] = [
     ),
     (
         &["type = \"http\"", "ca = \"/ca.pem\""],
-        "10:1: ca: checks of type \"http\" do not have this key; remove it, or write type = \"https\"",
+        "10:1: ca: checks of type \"http\" do not have this key; remove it, or write type = \"https\" or \"grpcs\"",
     ),
     (
         &["type = \"icmp\"", "port = 80"],
-        "10:1: port: checks of type \"icmp\" do not have this key; remove it, or write type = \"tcp\" or \"http\" or \"https\" or \"grpc\" or \"dns\" or \"udp\"",
+        "10:1: port: checks of type \"icmp\" do not have this key; remove it, or write type = \"tcp\" or \"http\" or \"https\" or \"grpc\" or \"grpcs\" or \"dns\" or \"udp\"",
     ),
     (&["type = \"tcp\"", "intervall = \"2s\""], "10:1: intervall: unknown key; did you mean \"interval\"?"),
     (&["type = \"tcp\"", "interval = 2"], "10:12: interval: 2 has no unit; write \"2s\" or \"2ms\""),

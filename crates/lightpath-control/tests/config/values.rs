@@ -232,7 +232,7 @@ fn columns_count_characters() {
         "name = \"web\"\nvip = \"203.0.113.10\"\nport = 443\nprotocol = \"tcp\"",
         "health = { type = \"ünü\", tpye = 1 }\nname = \"web\"\nvip = \"203.0.113.10\"\nport = 443\nprotocol = \"tcp\"",
         &[
-            r#"5:19: service "web" health: type: "ünü" is not known; write "tcp", "http", "https", "grpc", "dns", "udp", "icmp" or "none""#,
+            r#"5:19: service "web" health: type: "ünü" is not known; write "tcp", "http", "https", "grpc", "grpcs", "dns", "udp", "icmp" or "none""#,
             r#"5:26: service "web" health: tpye: unknown key; did you mean "type"?"#,
         ],
     )]);

@@ -1,7 +1,9 @@
-//! gRPC, of servers that serve, do not, and have no health service.
+//! gRPC, of servers that serve, do not, and have no health service, with TLS and without.
 
 use std::convert::Infallible;
+use std::fs;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -11,14 +13,22 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
+use super::https::server_config;
 use super::{servers, words};
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
 /// A server that answers a call for a service with what `answer` says: a serving status, or a gRPC error.
 fn serve(answer: fn(&str) -> Result<u8, u32>) -> SocketAddr {
+    serve_over(None, answer)
+}
+
+fn serve_over(tls: Option<TlsAcceptor>, answer: fn(&str) -> Result<u8, u32>) -> SocketAddr {
     let (tell, told) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -26,15 +36,27 @@ fn serve(answer: fn(&str) -> Result<u8, u32>) -> SocketAddr {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             tell.send(listener.local_addr().unwrap()).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                let service = service_fn(move |request| respond(request, answer));
-                let serve =
-                    http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
-                // Whoever checks breaks the connection off.
-                tokio::spawn(async { drop(serve.await) });
+                match &tls {
+                    None => drop(tokio::spawn(speak(stream, answer))),
+                    Some(tls) => {
+                        let tls = tls.accept(stream);
+                        tokio::spawn(async move {
+                            let Ok(stream) = tls.await else { return };
+                            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+                            speak(stream, answer).await;
+                        });
+                    }
+                }
             }
         });
     });
     told.recv().unwrap()
+}
+
+/// Whoever checks breaks the connection off.
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, answer: fn(&str) -> Result<u8, u32>) {
+    let service = service_fn(move |request| respond(request, answer));
+    let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn respond(
@@ -79,6 +101,28 @@ fn a_service_must_be_serving() {
     }
     assert_eq!(words(&GRPC, server), "", "the server as a whole");
     assert_eq!(words(&GRPC, serve(|_| Err(12))), "gRPC status 12: it has no health service");
+}
+
+#[test]
+fn over_tls_the_certificate_counts_too() {
+    let names = ["grpc.example.com".to_owned()];
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    fs::write(ca.path(), cert.pem()).unwrap();
+    let mut config = server_config(cert.der().clone(), &signing_key);
+    // As servers that speak several protocols have it, and those of gRPC insist on it.
+    Arc::get_mut(&mut config).unwrap().alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+    let server = serve_over(Some(config.into()), |name| if name == "a.Good" { Ok(1) } else { Ok(2) });
+
+    let ca = format!("ca = {:?}", ca.path());
+    let grpcs = ["type = \"grpcs\"", "timeout = \"2s\"", &ca, "server_name = \"grpc.example.com\""];
+    let good = [&grpcs[..], &["service = \"a.Good\""]].concat();
+    assert_eq!(words(&good, server), "");
+    assert_eq!(words(&grpcs, server), "the gRPC health service says NOT_SERVING");
+    let unnamed = words(&grpcs[..3], server);
+    assert!(unnamed.starts_with("TLS: ") && unnamed.contains("127.0.0.1"), "{unnamed}");
+    let plain = words(&["type = \"grpcs\"", "verify = false", "timeout = \"500ms\""], serve(|_| Ok(1)));
+    assert!(plain.starts_with("TLS: "), "{plain}");
 }
 
 #[test]

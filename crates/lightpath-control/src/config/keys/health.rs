@@ -40,17 +40,17 @@ pub(in crate::config) const HEALTH: Section = Section {
 
 /// Keys that only checks of some types have.
 pub(in crate::config) const OF_TYPES: &[(Key, &[&str])] = &[
-    (HEALTH_PORT, &["tcp", "http", "https", "grpc", "dns", "udp"]),
-    (VIA, &["tcp", "http", "https", "grpc", "dns", "udp"]),
+    (HEALTH_PORT, &["tcp", "http", "https", "grpc", "grpcs", "dns", "udp"]),
+    (VIA, &["tcp", "http", "https", "grpc", "grpcs", "dns", "udp"]),
     (METHOD, &["http", "https"]),
     (PATH, &["http", "https"]),
     (HOST, &["http", "https"]),
     (STATUS, &["http", "https"]),
     (BODY, &["http", "https"]),
-    (TLS_NAME, &["https"]),
-    (CA, &["https"]),
-    (VERIFY, &["https"]),
-    (GRPC_SERVICE, &["grpc"]),
+    (TLS_NAME, &["https", "grpcs"]),
+    (CA, &["https", "grpcs"]),
+    (VERIFY, &["https", "grpcs"]),
+    (GRPC_SERVICE, &["grpc", "grpcs"]),
     (DNS_NAME, &["dns"]),
     (RECORD, &["dns"]),
     (SEND, &["udp"]),
@@ -59,10 +59,10 @@ pub(in crate::config) const OF_TYPES: &[(Key, &[&str])] = &[
 
 pub(in crate::config) const HEALTH_TYPE: Key = Key {
     name: "type",
-    allowed: "\"tcp\", \"http\", \"https\", \"grpc\", \"dns\", \"udp\", \"icmp\" or \"none\"",
+    allowed: "\"tcp\", \"http\", \"https\", \"grpc\", \"grpcs\", \"dns\", \"udp\", \"icmp\" or \"none\"",
     presence: Required,
     meaning: "What is asked of a backend: `tcp` that it accepts a connection, `http` and `https` that it answers a request, \
-              `grpc` that it is serving by the gRPC health protocol (without TLS), `dns` that it answers a question, `udp` that \
+              `grpc` and, over TLS, `grpcs` that it is serving by the gRPC health protocol, `dns` that it answers a question, `udp` that \
               it answers a datagram, `icmp` that it answers an echo request. `none` checks nothing and has no other keys.",
 };
 pub(in crate::config) const VIA: Key = Key {
@@ -166,25 +166,25 @@ pub(in crate::config) const TLS_NAME: Key = Key {
     name: "server_name",
     allowed: "a host name such as \"www.example.com\"",
     presence: Otherwise("`host` without its port, or the backend's address"),
-    meaning: "`https`: the name that is sent (SNI) and that the certificate must be for.",
+    meaning: "`https`, `grpcs`: the name that is sent (SNI) and that the certificate must be for.",
 };
 pub(in crate::config) const CA: Key = Key {
     name: "ca",
     allowed: "the absolute path of a file of certificates in PEM",
     presence: Otherwise("the authorities that this host trusts"),
-    meaning: "`https`: the authorities that may have signed the certificate; read when the configuration is applied.",
+    meaning: "`https`, `grpcs`: the authorities that may have signed the certificate; read when the configuration is applied.",
 };
 pub(in crate::config) const VERIFY: Key = Key {
     name: "verify",
     allowed: "true or false",
     presence: Default("true"),
-    meaning: "`https`: `false` takes any certificate, for any name.",
+    meaning: "`https`, `grpcs`: `false` takes any certificate, for any name.",
 };
 pub(in crate::config) const GRPC_SERVICE: Key = Key {
     name: "service",
     allowed: "a name such as \"example.Greeter\"",
     presence: Otherwise("the server as a whole"),
-    meaning: "`grpc`: the service that must be serving.",
+    meaning: "`grpc`, `grpcs`: the service that must be serving.",
 };
 pub(in crate::config) const DNS_NAME: Key = Key {
     name: "name",

@@ -21,11 +21,12 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 const RISE: u8 = 2;
 const FALL: u8 = 3;
 
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     ("tcp", "tcp"),
     ("http", "http"),
     ("https", "https"),
     ("grpc", "grpc"),
+    ("grpcs", "grpcs"),
     ("dns", "dns"),
     ("udp", "udp"),
     ("icmp", "icmp"),
@@ -111,9 +112,10 @@ fn check(table: &TableReader<'_>, kind: &str) -> Option<Check> {
             let (request, tls) = (http(table), tls(table));
             Check::Https(request?, tls?)
         }
-        "grpc" => {
-            let name = table.or_default(&keys::GRPC_SERVICE, String::new(), health_values::words);
-            Check::Grpc(name?.value)
+        "grpc" => Check::Grpc(grpc(table)?),
+        "grpcs" => {
+            let (service, tls) = (grpc(table), tls(table));
+            Check::Grpcs(service?, tls?)
         }
         "dns" => Check::Dns(dns(table)?),
         "udp" => Check::Udp(udp(table)?),
@@ -156,6 +158,10 @@ fn tls(table: &TableReader<'_>) -> Option<Tls> {
         (None, true) => Trust::Host,
     };
     Some(Tls { server_name: name?.value, trust })
+}
+
+fn grpc(table: &TableReader<'_>) -> Option<String> {
+    Some(table.or_default(&keys::GRPC_SERVICE, String::new(), health_values::words)?.value)
 }
 
 fn dns(table: &TableReader<'_>) -> Option<DnsCheck> {

@@ -104,6 +104,40 @@ fn connections_survive_every_change_of_backends(forward: &'static str) {
     bed.balancer.detach();
 }
 
+/// Another program and larger maps take the place of those that have no sessions.
+#[test]
+fn fullnat_is_turned_on_and_off_under_traffic() {
+    let mut bed = Bed::one_armed(3);
+    serve(&bed);
+    let _servers = serve_pages(&bed);
+    let without = web_file(&bed);
+    bed.balancer.start_with(&without);
+    let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));
+    traffic.goes_on_for(50);
+    let features = |bed: &Bed| bed.balancer.status().0["program"]["features"].to_string();
+    assert!(!features(&bed).contains("fullnat"), "{}", features(&bed));
+
+    let mut service = Service::web("lines", Family::V6.vip(20), &bed.addresses(Family::V4));
+    (service.port, service.forward) = (LINES, "fullnat");
+    let printed = reload(&bed.balancer, &format!("{without}{service}"));
+    assert_eq!(printed, "service lines: added\n");
+    assert!(features(&bed).contains("fullnat"), "{}", features(&bed));
+    let held = Held::open(&bed.client.ns, (Family::V6.vip(20), LINES_PORT), 60);
+    assert_eq!(held.all_talk(), 3);
+    traffic.goes_on_for(50);
+
+    // Its sessions live on while it leaves.
+    reload(&bed.balancer, &without);
+    held.all_talk();
+    traffic.goes_on_for(50);
+    drop(held);
+    assert!(traffic.finish() >= 150, "no request has failed");
+    let drops = bed.balancer.status().0["drops"].clone();
+    assert_eq!(drops.as_object().map(serde_json::Map::len), Some(0), "{drops}");
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
 #[test]
 fn a_syn_flood_during_a_move_breaks_no_held_connection() {
     const FORGED: u32 = 300_000;

@@ -1,12 +1,12 @@
 //! Another program under load: it takes over, is taken back, or is refused, and no request notices.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
 use nix::sys::stat::{Mode, fchmodat};
 
-use crate::common::{Bed, Family, Held, LIGHTPATH, Service, Traffic, file, number, serve_lines};
+use crate::common::{Bed, Family, Held, LIGHTPATH, Service, Traffic, eventually, file, number, serve_lines};
 
 use super::{serve_pages, web, web_file};
 
@@ -100,6 +100,54 @@ fn a_program_of_another_build_can_be_taken_back_and_a_broken_one_is_refused() {
     assert!(traffic.finish() >= 200);
     bed.balancer.stop();
     bed.balancer.detach();
+}
+
+/// A program that the suite finds nothing wrong with, and under which packets fare worse.
+#[test]
+fn a_program_under_which_drops_jump_is_taken_back_by_itself() {
+    let mut bed = Bed::one_armed(1);
+    let _servers = serve_pages(&bed);
+    let [web_v4, _] = web(&bed);
+    let mut names = Service::web("names", Family::V4.vip(10), &bed.addresses(Family::V4));
+    (names.port, names.protocol) = ("53", "udp");
+    bed.balancer.start_with(&file(bed.interfaces, "", &[web_v4, names]));
+    let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));
+    traffic.goes_on_for(50);
+    let first = program(&bed);
+    bed.balancer.stop();
+    let another = bed.scratch.join("another.o");
+    let object = bed.balancer.ns.command(LIGHTPATH).arg("bpf-object").output().unwrap().stdout;
+    fs::write(&another, [object.as_slice(), &[0]].concat()).unwrap();
+    start_with_object(&mut bed, &another);
+    assert_ne!(program(&bed), first);
+    traffic.goes_on_for(50);
+    assert_ne!(program(&bed), first, "nothing is wrong yet");
+
+    // More of all packets are dropped than before, whyever that is.
+    eventually("the one before is back", || {
+        drop_some(&bed);
+        program(&bed) == first
+    });
+    let log = bed.balancer.log();
+    assert!(log.contains("% of all packets, the one before 0.0 %"), "{log}");
+    assert!(traffic.finish() >= 100, "no request has failed");
+    let status = bed.balancer.status();
+    assert_eq!(status.0["drops"].as_object().unwrap().keys().collect::<Vec<_>>(), ["ttl-expired"]);
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
+/// Sends datagrams to a service that end at the balancer, their last hop.
+fn drop_some(bed: &Bed) {
+    let send = || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        // The router takes one.
+        socket.set_ttl(2).unwrap();
+        for _ in 0..200 {
+            socket.send_to(b"too far", (Family::V4.vip(10), 53)).unwrap();
+        }
+    };
+    bed.client.ns.run(send).unwrap();
 }
 
 fn start_with_object(bed: &mut Bed, object: &Path) {

@@ -9,7 +9,7 @@ use lightpath_abi::{
     Backend as BackendEntry, CheckedBackend, FIRST_CHECK_MARK, Forward as Mode, MAX_CHECKED,
 };
 
-use super::targets::Server;
+use super::targets::{Server, Targets, UnfitCheck};
 use crate::hops::Hop;
 use crate::model::{Backend, Config, Forward, Node, Service, Via};
 use crate::reconcile::{Hops, backend_entry};
@@ -57,6 +57,11 @@ impl Ways {
     pub fn keep(&mut self, config: &Config) {
         let needed: BTreeSet<(String, Server)> = backends(config).map(|(s, b)| key(s, b)).collect();
         self.marks.retain(|backend, _| needed.contains(backend));
+    }
+
+    /// What is to be checked, by these ways.
+    pub fn targets(&self, config: &Config) -> Result<Targets, UnfitCheck> {
+        Targets::of(config, self)
     }
 
     /// The way of a service's checks: the device, and the mark of each backend.

@@ -46,7 +46,7 @@ impl CheckWays {
 
     /// What is to be checked, by these ways.
     pub(super) fn targets(&self, config: &Config) -> Result<Targets, UnfitCheck> {
-        Targets::of(config, &self.ways)
+        self.ways.targets(config)
     }
 
     /// Follows next hops, and interfaces that were made anew.

@@ -8,7 +8,9 @@ use lightpath_dataplane::attach_pass;
 use lightpath_lab::Offload;
 use serde_json::Value;
 
-use crate::common::{Bed, Family, HostState, LIGHTPATH, PATIENCE, Service, eventually, file, finish, ip};
+use crate::common::{
+    Bed, Family, HostState, LIGHTPATH, PATIENCE, Service, eventually, file, finish, ip, serve_pages,
+};
 
 /// What the doctor says.
 struct Diagnosis {
@@ -97,6 +99,7 @@ fn a_healthy_host_is_ready_with_and_without_a_daemon() {
             "forwarding",
             "rp-filter",
             "arp",
+            "vips",
             "ports",
             "limits",
             "leftovers",
@@ -190,7 +193,8 @@ fn backends_that_cannot_be_reached_are_named_with_the_reason() {
 fn a_tunnel_without_room_is_said_with_the_mtu_that_it_needs() {
     let bed = configured(1, "ipip");
     let diagnosis = Diagnosis::of(&bed, &[]);
-    assert_eq!(diagnosis.code, Some(0), "senders are told: {:#}", diagnosis.json);
+    diagnosis.complains("vips", "error", &["take ipip tunnels from this host", "lightpath decap"]);
+    // Senders are told, so nothing is lost.
     let words = ["a packet of 1480 bytes fits", "advmss 1440", "ip link set dev eth0 mtu 1520"];
     diagnosis.complains("mtu", "warning", &words);
     ip(&bed.balancer.ns, "link set dev eth0 mtu 1520");
@@ -321,4 +325,48 @@ fn a_bpf_file_system_that_is_not_mounted_is_mounted() {
     let after = Diagnosis { code: None, json: after.clone() };
     after.is_well("kernel");
     after.is_well("program");
+}
+
+#[test]
+fn a_backend_without_the_vip_is_found_with_and_without_a_daemon() {
+    let mut bed = Bed::one_armed(2);
+    let servers: Vec<_> = bed.backends.iter().map(|backend| serve_pages(&backend.ns)).collect();
+    let both = Family::BOTH.map(|family| Service {
+        forward: "dsr",
+        ..Service::web(&format!("web{family:?}"), family.vip(10), &bed.addresses(family))
+    });
+    let names = Service {
+        forward: "ipip",
+        protocol: "udp",
+        port: "53",
+        ..Service::web("names", Family::V4.vip(53), &bed.addresses(Family::V4)[..1])
+    };
+    bed.balancer.configure(&file(bed.interfaces, "", &both));
+    let before = HostState::of(&bed.balancer.ns);
+    bed.accept_vip(Family::V4.vip(10));
+    bed.backends[0].accept_vip(Family::V6.vip(10)).unwrap();
+    for daemon in [false, true] {
+        if daemon {
+            bed.balancer.start();
+        }
+        let diagnosis = Diagnosis::of(&bed, &[]);
+        assert_eq!(diagnosis.code, Some(1), "{:#}", diagnosis.json);
+        let words = [
+            "service webV6, backend 2001:db8:0:1::12",
+            "does the backend have the VIP 2001:db8:0:f::10 on an interface?",
+            "ip address add 2001:db8:0:f::10/128 dev lo",
+        ];
+        diagnosis.complains("vips", "error", &words);
+        assert!(!ip(&bed.balancer.ns, "-o link").contains("lp-"), "it has left nothing");
+        if !daemon {
+            before.is_still(&bed.balancer.ns);
+        }
+    }
+    // Without a server the VIP is there all the same.
+    bed.backends[1].accept_vip(Family::V6.vip(10)).unwrap();
+    drop(servers);
+    Diagnosis::of(&bed, &[]).is_well("vips");
+
+    bed.balancer.configure(&file(bed.interfaces, "", &[names]));
+    Diagnosis::of(&bed, &[]).complains("vips", "hint", &["service names", "via = "]);
 }

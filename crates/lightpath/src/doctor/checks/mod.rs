@@ -17,6 +17,7 @@ mod ports;
 mod program;
 mod queues;
 mod rp_filter;
+mod vips;
 
 use anyhow::Result;
 
@@ -42,7 +43,7 @@ pub(super) enum Look {
 }
 
 /// All of them, from what everything needs to what a single service does.
-pub(super) const ALL: [Check; 17] = [
+pub(super) const ALL: [Check; 18] = [
     Check { name: "configuration", look: At(configuration::look) },
     Check { name: "kernel", look: Ask(kernel::look) },
     Check { name: "program", look: Ask(program::look) },
@@ -55,6 +56,7 @@ pub(super) const ALL: [Check; 17] = [
     Check { name: "forwarding", look: Ask(forwarding::look) },
     Check { name: "rp-filter", look: Ask(rp_filter::look) },
     Check { name: "arp", look: Ask(arp::look) },
+    Check { name: "vips", look: Ask(vips::look) },
     Check { name: "ports", look: Ask(ports::look) },
     Check { name: "hash-seed", look: At(hash_seed::look) },
     Check { name: "limits", look: Ask(limits::look) },

@@ -68,6 +68,8 @@ fn the_capabilities_of_the_unit_are_enough_and_each_is_needed() {
     for (host, forward) in [(20, "dsr"), (21, "gue"), (22, "fullnat")] {
         services.push(Service { forward, ..Service::web(forward, Family::V4.vip(host), &backends) });
     }
+    services[2].more = "health = { type = \"tcp\", via = \"datapath\", interval = \"200ms\" }";
+    bed.accept_vip(Family::V4.vip(20));
     bed.balancer.configure(&file(bed.interfaces, "", &services));
 
     for left_out in &granted {
@@ -84,6 +86,9 @@ fn the_capabilities_of_the_unit_are_enough_and_each_is_needed() {
         for family in Family::BOTH {
             answers(&bed.client.ns, family.vip(10), 30);
         }
+        eventually("it is checked through the data plane", || {
+            bed.balancer.status().backend("dsr", 0)["state"] == "up"
+        });
         // A machine that is busy may be longer about it than the command waits.
         bed.balancer.ask(&["upgrade"]);
         eventually("the successor balances", || {

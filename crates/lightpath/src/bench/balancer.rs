@@ -75,7 +75,7 @@ impl Balancer {
     pub(super) fn load(configuration: Configuration, pins: &Pins, interface: u32) -> Result<Self> {
         let weights = if configuration.moving { [1, 0, 0] } else { [1, 1, 1] };
         let config = parsed(&file(configuration, weights))?;
-        let mut spec = spec(&config)?;
+        let mut spec = spec(&config, &Vlans::default())?;
         spec.capacity.sessions = configuration.sessions;
         let hops = hops(&config, interface);
         let surroundings = Surroundings {

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Run, instance: Instance) -> Result<ExitCode> {
     // One thread: the daemon mostly waits, and every thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     if options.try_out {
-        let tried = daemon::try_out(&loaded, &instance)?;
+        let tried = runtime.block_on(daemon::try_out(&loaded, &instance))?;
         print_line(tried)?;
         return Ok(ExitCode::SUCCESS);
     }

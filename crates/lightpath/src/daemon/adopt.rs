@@ -3,13 +3,13 @@
 use anyhow::{Context, Result, bail};
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
-use lightpath_control::reconcile::{self, Reconciler, Surroundings};
+use lightpath_control::reconcile::{self, Reconciler};
 use lightpath_dataplane::{Dataplane, Error as DataplaneError, Spec, check_interfaces};
 use tracing::warn;
 
 use super::backends::{FIRST_CHECKS, addresses_of, wait_for_hops};
 use super::interfaces::Interfaces;
-use super::{Daemon, Host, Kernel, program};
+use super::{Daemon, Host, Kernel, spec};
 
 impl Daemon {
     /// Makes a configuration the one that runs.
@@ -35,18 +35,11 @@ impl Daemon {
             // As it was before; what could not be written then was not.
             self.targets.send_replace(addresses_of(self.reconciler.config()));
             self.checks.watch(self.check_ways.targets(self.reconciler.config())?);
-            let (hops, health) = (self.hops.borrow().clone(), self.checks.view());
-            self.check_ways.follow(self.reconciler.config(), &hops);
+            let known = self.known();
+            self.check_ways.follow(self.reconciler.config(), &known.hops);
             self.check_ways.tidy(self.reconciler.config()).await;
-            let surroundings = Surroundings {
-                hops: &hops,
-                health: &health,
-                addresses: &self.addresses,
-                vlans: &self.vlans,
-                merged: self.interfaces.any_generic(),
-            };
             self.reconciler
-                .reconcile(surroundings, &mut self.kernel)
+                .reconcile(known.surroundings(), &mut self.kernel)
                 .context("the tables are not as they were")?;
             return Err(error);
         }
@@ -74,7 +67,7 @@ impl Daemon {
     /// Brings tables, program and interfaces in line with a configuration.
     fn apply(&mut self, next: &mut Reconciler) -> Result<()> {
         let node = next.config().node.clone();
-        let wanted = program(next.config(), &self.vlans)?;
+        let wanted = spec(next.config(), &self.vlans)?;
         let running = *self.kernel.0.spec();
         if running.hash_key != wanted.hash_key {
             return self.start_afresh(next, &wanted);
@@ -86,15 +79,8 @@ impl Daemon {
             self.interfaces = Interfaces::attach(&self.interfaces.present(), node.xdp_mode, &mut kernel.0)?;
             self.kernel = kernel;
         }
-        let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
-        let surroundings = Surroundings {
-            hops: &hops,
-            health: &health,
-            addresses: &self.addresses,
-            vlans: &self.vlans,
-            merged: self.interfaces.any_generic(),
-        };
-        match next.reconcile(surroundings, &mut self.kernel) {
+        let known = self.known();
+        match next.reconcile(known.surroundings(), &mut self.kernel) {
             Ok(_) => {}
             Err(reconcile::Error::Dataplane(full @ DataplaneError::Full { .. })) => {
                 warn!("{full}: fresh tables replace the old ones");
@@ -113,15 +99,8 @@ impl Daemon {
         let node = next.config().node.clone();
         let mut kernel = Kernel(Dataplane::open_fresh(&self.instance.pins, wanted)?);
         let mut afresh = Reconciler::new(next.wanted().clone(), &kernel.0.tables());
-        let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
-        let surroundings = Surroundings {
-            hops: &hops,
-            health: &health,
-            addresses: &self.addresses,
-            vlans: &self.vlans,
-            merged: self.interfaces.any_generic(),
-        };
-        afresh.reconcile(surroundings, &mut kernel).context("cannot fill the tables")?;
+        let known = self.known();
+        afresh.reconcile(known.surroundings(), &mut kernel).context("cannot fill the tables")?;
         self.interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut kernel.0)?;
         self.kernel = kernel;
         *next = afresh;

@@ -10,6 +10,7 @@ mod explain;
 mod host;
 mod interfaces;
 mod kernel;
+mod known;
 mod listening;
 mod metrics;
 mod notify;
@@ -17,6 +18,7 @@ mod program;
 mod report;
 mod server;
 mod smoke;
+mod spec;
 mod start;
 
 use std::collections::BTreeSet;
@@ -33,7 +35,7 @@ use lightpath_control::hops::{self, Vlans};
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::overrides::{Overrides, Store};
-use lightpath_control::reconcile::{Hops, Reconciler, Surroundings};
+use lightpath_control::reconcile::{Hops, Reconciler};
 use lightpath_core::host::Changes;
 use lightpath_dataplane::{Counters, Error as DataplaneError, Motion, release_memory};
 use tokio::net::UnixListener;
@@ -60,8 +62,8 @@ use program::{Watch, become_successor};
 use report::{Rates, Seen};
 pub(crate) use server::listen;
 use server::{Answer, Question, Remote, Requests};
-pub(crate) use start::spec;
-use start::{merged, program};
+pub(crate) use spec::spec;
+use start::merged;
 
 /// How often interfaces and addresses are looked after, and rates are taken.
 const TICK: Duration = Duration::from_secs(2);
@@ -194,16 +196,9 @@ impl Daemon {
 
     /// Brings the tables up to date with what has changed around this node.
     fn follow(&mut self, what: &str) {
-        let (hops, health) = (self.hops.borrow_and_update().clone(), self.checks.view());
-        self.check_ways.follow(self.reconciler.config(), &hops);
-        let surroundings = Surroundings {
-            hops: &hops,
-            health: &health,
-            addresses: &self.addresses,
-            vlans: &self.vlans,
-            merged: self.interfaces.any_generic(),
-        };
-        match self.reconciler.reconcile(surroundings, &mut self.kernel) {
+        let known = self.known();
+        self.check_ways.follow(self.reconciler.config(), &known.hops);
+        match self.reconciler.reconcile(known.surroundings(), &mut self.kernel) {
             Ok(changes) => {
                 self.observer.look(&self.reconciler, &self.events);
                 // Not so with another cause of what is down already, say.
@@ -296,7 +291,7 @@ impl Daemon {
             return;
         }
         self.vlans = vlans;
-        let wanted = program(self.reconciler.config(), &self.vlans);
+        let wanted = spec(self.reconciler.config(), &self.vlans);
         if wanted.is_ok_and(|wanted| self.kernel.0.spec().can_all_of(&wanted)) {
             self.follow("the VLAN interfaces of this host changed");
         } else if let Err(error) = self.adopt(self.reconciler.wanted().clone()).await {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result, bail};
 use hyper::StatusCode;
 use lightpath_control::config::Loaded;
+use lightpath_control::hops;
 use lightpath_control::overrides::Store;
 use lightpath_core::Reason;
 use lightpath_dataplane::{Counters, Dataplane, Interface};
@@ -110,7 +111,7 @@ impl Daemon {
     pub(super) fn roll_back(&mut self, cause: &str) -> Result<Exchanged, Problem> {
         let conflict =
             |error: Error| Problem::new(StatusCode::CONFLICT, format!("nothing is changed: {error:#}"));
-        let needed = super::program(self.reconciler.config(), &self.vlans).map_err(conflict)?;
+        let needed = spec(self.reconciler.config(), &self.vlans).map_err(conflict)?;
         let id = |dataplane: &Dataplane| dataplane.info().map(|info| info.id);
         let before = id(&self.kernel.0).map_err(|error| conflict(error.into()))?;
         self.kernel.0.roll_back(&needed).map_err(|error| conflict(error.into()))?;
@@ -180,13 +181,14 @@ pub(super) fn arguments() -> Vec<OsString> {
 }
 
 /// Tries the program that this process would run on the live tables, and leaves everything as it is.
-pub(crate) fn try_out(loaded: &Loaded, instance: &Instance) -> Result<Tried> {
+pub(crate) async fn try_out(loaded: &Loaded, instance: &Instance) -> Result<Tried> {
     let (config, _) = merged(loaded, &Store::new(&instance.overrides))?;
     let interfaces = instance.pins.linked_interfaces()?;
     let Some(name) = interfaces.first() else {
         bail!("nothing runs that it could be tried on; `lightpath run` starts it");
     };
-    let tried = Dataplane::open(&instance.pins, &spec(&config)?)
+    let vlans = hops::vlans().await.context("cannot see the interfaces of this host")?;
+    let tried = Dataplane::open(&instance.pins, &spec(&config, &vlans)?)
         .map_err(Error::from)
         .and_then(|dataplane| smoke::run(&dataplane, Interface::named(name)?.index));
     instance.pins.forget_next()?;

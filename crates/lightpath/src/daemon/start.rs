@@ -8,19 +8,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use lightpath_abi::Features;
 use lightpath_control::config::Loaded;
 use lightpath_control::health::Checks;
-use lightpath_control::hops::{self, Vlans, Watcher};
-use lightpath_control::host::{addresses, ports_for_snat};
+use lightpath_control::hops::{self, Watcher};
+use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
 use lightpath_control::overrides::{Merged, Overrides, Store};
-use lightpath_control::plan::Requirements;
 use lightpath_control::reconcile::{self, Hops, Reconciler, Surroundings};
-use lightpath_core::{HashKey, PortPool};
-use lightpath_dataplane::{
-    Capacity, DEFAULT_SESSIONS, Dataplane, Error as DataplaneError, Spec, check_interfaces, release_memory,
-};
+use lightpath_dataplane::{Dataplane, Error as DataplaneError, check_interfaces, release_memory};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -33,7 +28,7 @@ use super::metrics::{CpuTotals, Endpoint};
 use super::program::{self, Watch};
 use super::report::Rates;
 use super::server::{Remote, Requests};
-use super::{Daemon, Kernel, WAITING_QUESTIONS};
+use super::{Daemon, Kernel, WAITING_QUESTIONS, spec};
 use crate::event::{About, Kind};
 use crate::instance::Instance;
 
@@ -52,16 +47,16 @@ impl Daemon {
         let remote_api = remote.prepare(node.api.as_ref())?;
         let mut metrics = Endpoint::new(questions);
         let address_of_metrics = metrics.prepare(node.metrics)?;
-        let mut spec = program(&config, &vlans)?;
-        let mut kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
+        let mut wanted = spec(&config, &vlans)?;
+        let mut kernel = Kernel(Dataplane::open(&instance.pins, &wanted)?);
 
         let before = kernel.0.counters()?;
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
-        let with_leavers = program(reconciler.config(), &vlans)?;
-        if !spec.can_all_of(&with_leavers) {
+        let with_leavers = spec(reconciler.config(), &vlans)?;
+        if !wanted.can_all_of(&with_leavers) {
             // What leaves may need more of the program than what stays.
-            spec = spec.joined(&with_leavers);
-            kernel = Kernel(Dataplane::open(&instance.pins, &spec)?);
+            wanted = wanted.joined(&with_leavers);
+            kernel = Kernel(Dataplane::open(&instance.pins, &wanted)?);
         }
         let backends = addresses_of(reconciler.config());
         let Followed { targets, mut hops, mut checks, check_ways } =
@@ -76,7 +71,7 @@ impl Daemon {
             info!(
                 "{full}: what runs and what is to run do not fit side by side, so fresh tables replace the old ones"
             );
-            kernel = Kernel(Dataplane::open_fresh(&instance.pins, &spec)?);
+            kernel = Kernel(Dataplane::open_fresh(&instance.pins, &wanted)?);
             filled = reconciler.reconcile(surroundings, &mut kernel);
         }
         filled.context("cannot fill the tables")?;
@@ -203,32 +198,4 @@ pub(super) fn merged(file: &Loaded, store: &Store) -> Result<(Config, Overrides)
             Ok((file.config().clone(), Overrides::default()))
         }
     }
-}
-
-/// The program that a configuration asks for on a host with these VLAN interfaces.
-pub(super) fn program(config: &Config, vlans: &Vlans) -> Result<Spec> {
-    let spec = spec(config)?;
-    let replies = spec.features.has(Features::NAT) || spec.features.has(Features::FULLNAT);
-    let more = if replies && !vlans.is_empty() { Features::VLAN_ROUTES } else { Features::default() };
-    Ok(Spec { features: spec.features | more, ..spec })
-}
-
-/// The program that a configuration asks for.
-pub(crate) fn spec(config: &Config) -> Result<Spec> {
-    let needs = Requirements::of(config);
-    let (snat_ports, sessions) = if needs.features.has(Features::FULLNAT) {
-        let ports = config.node.snat_ports.clone().map_or_else(ports_for_snat, Ok)?;
-        (PortPool { first: *ports.start(), last: *ports.end() }, DEFAULT_SESSIONS)
-    } else {
-        (PortPool { first: 0, last: 0 }, 1)
-    };
-    let capacity =
-        Capacity::for_use(needs.services, needs.backends, needs.slots, needs.largest_table, needs.entries);
-    Ok(Spec {
-        features: needs.features,
-        port_prefixes: needs.port_prefixes,
-        hash_key: HashKey::from_seed(&config.node.hash_seed),
-        snat_ports,
-        capacity: Capacity { sessions, ..capacity },
-    })
 }

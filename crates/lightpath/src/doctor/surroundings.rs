@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lightpath_control::config::{self, LoadError};
-use lightpath_control::hops::{self, Hop};
+use lightpath_control::hops::{self, Hop, Vlans};
 use lightpath_control::model::{Config, Forward, Service};
 use lightpath_control::overrides::Store;
 use nix::net::if_::if_nametoindex;
@@ -29,6 +29,8 @@ pub(super) struct Surroundings {
     pub(super) config: Result<Config, LoadError>,
     /// Why what was changed at run time does not count.
     pub(super) unfit: Option<String>,
+    /// The VLAN interfaces of this host.
+    pub(super) vlans: Vlans,
     /// The next hop of each backend.
     pub(super) hops: BTreeMap<IpAddr, Hop>,
 }
@@ -54,8 +56,9 @@ impl Surroundings {
         let hops = runtime
             .block_on(hops::look(&targets, PATIENCE))
             .context("cannot look at routes and neighbours")?;
+        let vlans = runtime.block_on(hops::vlans()).context("cannot see the interfaces of this host")?;
         let is_served = api::is_served(&instance.socket);
-        Ok(Self { file: file.to_owned(), instance: instance.clone(), is_served, config, unfit, hops })
+        Ok(Self { file: file.to_owned(), instance: instance.clone(), is_served, config, unfit, vlans, hops })
     }
 
     /// The services, if the configuration is right.

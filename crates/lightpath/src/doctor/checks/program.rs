@@ -11,7 +11,7 @@ pub(super) fn look(around: &Surroundings) -> Result<Vec<Finding>> {
     let Ok(config) = &around.config else { return Ok(Vec::new()) };
     let Some(root) = around.instance.pins.directory().parent() else { return Ok(Vec::new()) };
     let trial = Trial(Pins::new(root, &format!("{TRIAL}{}", std::process::id())));
-    let found = match Dataplane::open_fresh(&trial.0, &spec(config)?) {
+    let found = match Dataplane::open_fresh(&trial.0, &spec(config, &around.vlans)?) {
         Ok(dataplane) => {
             let walked = dataplane.info()?.verified_instructions;
             let walked =

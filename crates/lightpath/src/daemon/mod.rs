@@ -2,6 +2,7 @@
 //! On SIGTERM it stops and leaves everything in place.
 
 mod adopt;
+mod answers;
 mod backends;
 mod changes;
 mod check_ways;
@@ -20,6 +21,7 @@ mod server;
 mod smoke;
 mod spec;
 mod start;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -28,7 +30,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use hyper::StatusCode;
 use lightpath_control::config::Loaded;
 use lightpath_control::health::Checks;
 use lightpath_control::hops::{self, Vlans};
@@ -37,7 +38,7 @@ use lightpath_control::model::Config;
 use lightpath_control::overrides::{Overrides, Store};
 use lightpath_control::reconcile::{Hops, Reconciler};
 use lightpath_core::host::Changes;
-use lightpath_dataplane::{Counters, Error as DataplaneError, Motion, release_memory};
+use lightpath_dataplane::{Motion, release_memory};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -46,24 +47,22 @@ use tracing::{debug, error, warn};
 
 use crate::event::{About, Kind};
 use crate::instance::Instance;
-use crate::problem::Problem;
-use crate::status::Status;
 use crate::take_off::take_off;
 use check_ways::CheckWays;
 use events::{Events, Faults, Observer};
-use explain::Snapshot;
 use host::Host;
 use interfaces::Interfaces;
 pub(crate) use kernel::Kernel;
 pub(crate) use metrics::markdown as metrics_reference;
 use metrics::{CpuTotals, Endpoint};
-pub(crate) use program::try_out;
-use program::{Watch, become_successor};
-use report::{Rates, Seen};
+use program::Watch;
+use report::Rates;
 pub(crate) use server::listen;
-use server::{Answer, Question, Remote, Requests};
+use server::{Question, Remote, Requests};
 pub(crate) use spec::spec;
 use start::merged;
+pub(crate) use upgrade::try_out;
+use upgrade::{Trial, become_successor};
 
 /// How often interfaces and addresses are looked after, and rates are taken.
 const TICK: Duration = Duration::from_secs(2);
@@ -117,6 +116,8 @@ pub(crate) struct Daemon {
     has_garbage: bool,
     /// Of a program that has just taken the place of another.
     watch: Option<Watch>,
+    /// The version that is being tried.
+    trial: Option<Trial>,
     /// The version that takes over.
     successor: Option<PathBuf>,
 }
@@ -126,7 +127,7 @@ pub(crate) async fn run(loaded: Loaded, file: &Path, instance: Instance) -> Resu
     let listener = listen(&instance.socket, &instance.name)?;
     let is_first = !instance.pins.exist();
     let ended = match Daemon::start(loaded, file, instance.clone()).await {
-        Ok(daemon) => daemon.serve(listener).await,
+        Ok(daemon) => Box::pin(daemon.serve(listener)).await,
         Err(error) => {
             if is_first && instance.pins.exist() {
                 take_back(&instance).await;
@@ -169,22 +170,21 @@ impl Daemon {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 // Nobody waits for an answer; what came of it is told as an event.
-                _ = hang_up.recv() => drop(self.reload(false, false).await),
+                _ = hang_up.recv(), if self.trial.is_none() => drop(self.reload(false, false).await),
                 Ok(()) = self.hops.changed() => self.follow("next hops changed"),
                 () = self.checks.changed() => self.follow("health changed"),
-                Some(question) = self.asked.recv() => {
-                    self.answer(question).await;
-                    if let Some(successor) = self.successor.take() {
-                        // Until the successor is ready, which keeps this process's id.
-                        notify::reloading();
-                        self.check_ways.close().await;
-                        // Whoever asked gets the answer first.
-                        time::sleep(LAST_WORDS).await;
-                        return Ok(Some(successor));
-                    }
-                }
+                Some(question) = self.asked.recv() => self.answer(question).await,
+                outcome = Trial::end(&mut self.trial) => self.end_trial(outcome),
                 _ = tick.tick() => self.look_after().await,
                 _ = settle.tick() => self.settle(),
+            }
+            if let Some(successor) = self.successor.take() {
+                // Until the successor is ready, which keeps this process's id.
+                notify::reloading();
+                self.check_ways.close().await;
+                // Whoever asked gets the answer first.
+                time::sleep(LAST_WORDS).await;
+                return Ok(Some(successor));
             }
         }
         notify::stopping();
@@ -232,50 +232,6 @@ impl Daemon {
         }
     }
 
-    async fn answer(&mut self, question: Question) {
-        match question {
-            Question::Status(to) => send(to, self.status()),
-            Question::Metrics(to) => send(to, self.figures()),
-            Question::Events(to) => send(to, Ok(Arc::clone(&self.events))),
-            Question::Reload { discard, now, to } => send(to, self.reload(discard, now).await),
-            Question::RollBack(to) => send(to, self.roll_back("somebody asked for it")),
-            Question::Upgrade(binary, to) => send(to, self.prepare_upgrade(binary).await),
-            Question::Change(change, now, to) => send(to, self.change(&change, now).await),
-            Question::ExplainFlow(flow, to) => send(to, self.explain(|snapshot| snapshot.flow(&flow))),
-            Question::ExplainPackets(packets, to) => {
-                let explain =
-                    |snapshot: &Snapshot<'_>| packets.iter().map(|packet| snapshot.packet(packet)).collect();
-                send(to, self.explain(|snapshot| Ok(explain(snapshot))));
-            }
-        }
-    }
-
-    fn status(&self) -> Result<Status, Problem> {
-        let counters = self.kernel.0.counters().map_err(|error| unreadable(&error))?;
-        self.status_with(&counters)
-    }
-
-    fn status_with(&self, counters: &Counters) -> Result<Status, Problem> {
-        let Self { instance, reconciler, interfaces, rates, motion, .. } = self;
-        let (dataplane, health) = (&self.kernel.0, self.checks.peek());
-        let status = dataplane.sessions().and_then(|sessions| {
-            let seen = Seen { reconciler, health: &health, counters, rates, motion, sessions: &sessions };
-            report::status(instance, interfaces, dataplane, &seen)
-        });
-        let (overrides, file_changed) = (self.overrides.lines(), !self.loaded.is_still(&self.file));
-        status.map(|status| Status { overrides, file_changed, ..status }).map_err(|error| unreadable(&error))
-    }
-
-    /// Answers by a copy of the live tables, so that nothing changes.
-    fn explain<T>(&self, answer: impl FnOnce(&Snapshot<'_>) -> Result<T, String>) -> Result<T, Problem> {
-        let refused = |problem: String| Problem::new(StatusCode::BAD_REQUEST, problem);
-        let tables = self.kernel.0.host_tables().map_err(|error| refused(error.to_string()))?;
-        let answer = answer(&Snapshot { tables: &tables, reconciler: &self.reconciler });
-        drop(tables);
-        release_memory();
-        answer.map_err(refused)
-    }
-
     /// A VIP that has become an address of this host, or is one no longer, is answered for by another.
     fn see_addresses(&mut self, addresses: BTreeSet<IpAddr>) {
         let before = std::mem::replace(&mut self.addresses, addresses);
@@ -287,7 +243,8 @@ impl Daemon {
 
     /// Replies may be routed to VLAN interfaces, which takes another program where there were none.
     async fn see_vlans(&mut self, vlans: Vlans) {
-        if vlans == self.vlans {
+        // While another version is tried, nothing takes the place of what it is tried on.
+        if vlans == self.vlans || self.trial.is_some() {
             return;
         }
         self.vlans = vlans;
@@ -335,16 +292,6 @@ impl Daemon {
             release_memory();
         }
     }
-}
-
-fn unreadable(error: &DataplaneError) -> Problem {
-    let detail = format!("the data plane cannot be read: {error}");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
-}
-
-/// Whoever asked may have gone by the time there is an answer.
-fn send<T>(to: Answer<T>, answer: Result<T, Problem>) {
-    drop(to.send(answer));
 }
 
 /// The VIPs among the addresses of a host.

@@ -1,22 +1,14 @@
-//! The program under a daemon: tried before packets meet it, watched when they do, taken back when they fare worse.
+//! The program under a daemon: refused if it is no good, watched when packets meet it, taken back when they fare worse.
 
-use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Error, Result};
 use hyper::StatusCode;
-use lightpath_control::config::Loaded;
-use lightpath_control::hops;
-use lightpath_control::overrides::Store;
 use lightpath_core::Reason;
 use lightpath_dataplane::{Counters, Dataplane, Interface};
 use tracing::{error, info};
 
-use super::smoke::{self, Tried};
-use super::{Daemon, merged, spec};
+use super::{Daemon, smoke, spec};
 use crate::changed::Exchanged;
 use crate::event::{About, Kind};
 use crate::instance::Instance;
@@ -87,7 +79,8 @@ impl Watch {
 impl Daemon {
     /// Looks at how packets fare under a new program.
     pub(super) fn watch_program(&mut self, counters: &Counters) {
-        let Some(watch) = &self.watch else { return };
+        // While another version is tried, nothing takes the place of what it is tried on.
+        let Some(watch) = self.watch.as_ref().filter(|_| self.trial.is_none()) else { return };
         let seen = Totals::of(counters).since(watch.start);
         if seen.are_worse_than(watch.usual) {
             let (dropped, usual) = (seen.share_dropped() * 100.0, watch.usual * 100.0);
@@ -121,78 +114,6 @@ impl Daemon {
         self.events.tell(Kind::ProgramRolledBack, "the program before is back", about);
         Ok(Exchanged { before, after: Some(after), tried: None })
     }
-
-    /// Tries another version, which takes over after the answer if it is good.
-    pub(super) async fn prepare_upgrade(&mut self, binary: PathBuf) -> Result<Exchanged, Problem> {
-        let prepared = self.try_successor(binary).await;
-        match &prepared {
-            Ok(exchanged) => {
-                let about = About { cause: exchanged.tried.clone(), ..About::default() };
-                self.events.tell(Kind::UpgradeBegan, "another version takes over", about);
-            }
-            Err(problem) => {
-                self.events.tell(Kind::UpgradeRefused, "the upgrade is refused", About::cause(problem));
-            }
-        }
-        prepared
-    }
-
-    async fn try_successor(&mut self, binary: PathBuf) -> Result<Exchanged, Problem> {
-        let unusable = |problem: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
-        if !binary.is_absolute() {
-            return Err(unusable(format!("{} is not an absolute path", binary.display())));
-        }
-        let before = self.kernel.0.info().map_err(|error| unusable(error.to_string()))?.id;
-        let mut trial = Command::new(&binary);
-        trial.args(arguments()).arg("--try");
-        let tried = tokio::task::spawn_blocking(move || trial.output()).await;
-        let output = match tried {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(unusable(format!("cannot run {}: {error}", binary.display()))),
-            Err(error) => return Err(unusable(error.to_string())),
-        };
-        if !output.status.success() {
-            let told = String::from_utf8_lossy(&output.stderr);
-            let detail = format!(
-                "nothing is changed: {} was tried on the live tables, and said: {}",
-                binary.display(),
-                told.trim()
-            );
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
-        }
-        let tried = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        self.successor = Some(binary);
-        Ok(Exchanged { before, after: None, tried: Some(tried) })
-    }
-}
-
-/// What this process was started with, but for another build of the packet path.
-pub(super) fn arguments() -> Vec<OsString> {
-    let mut arguments = Vec::new();
-    let mut given = env::args_os().skip(1);
-    while let Some(argument) = given.next() {
-        if argument == "--bpf-object" {
-            given.next();
-        } else {
-            arguments.push(argument);
-        }
-    }
-    arguments
-}
-
-/// Tries the program that this process would run on the live tables, and leaves everything as it is.
-pub(crate) async fn try_out(loaded: &Loaded, instance: &Instance) -> Result<Tried> {
-    let (config, _) = merged(loaded, &Store::new(&instance.overrides))?;
-    let interfaces = instance.pins.linked_interfaces()?;
-    let Some(name) = interfaces.first() else {
-        bail!("nothing runs that it could be tried on; `lightpath run` starts it");
-    };
-    let vlans = hops::vlans().await.context("cannot see the interfaces of this host")?;
-    let tried = Dataplane::open(&instance.pins, &spec(&config, &vlans)?)
-        .map_err(Error::from)
-        .and_then(|dataplane| smoke::run(&dataplane, Interface::named(name)?.index));
-    instance.pins.forget_next()?;
-    tried.context("the program is no good")
 }
 
 /// Refuses a program that is no good, before packets meet it.
@@ -207,14 +128,6 @@ pub(super) fn check(dataplane: &Dataplane, instance: &Instance, interface: &str)
             Err(error.context("the program is no good and is not used"))
         }
     }
-}
-
-/// Goes on as another version, in this process.
-pub(super) fn become_successor(binary: &Path) -> Error {
-    use std::os::unix::process::CommandExt;
-
-    let error = Command::new(binary).args(arguments()).exec();
-    Error::new(error).context(format!("cannot go on as {}", binary.display()))
 }
 
 #[cfg(test)]

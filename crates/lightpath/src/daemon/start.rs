@@ -130,6 +130,7 @@ impl Daemon {
             asked,
             has_garbage: false,
             watch,
+            trial: None,
             successor: None,
         })
     }

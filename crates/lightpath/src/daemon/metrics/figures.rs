@@ -8,9 +8,10 @@ use lightpath_control::hops::Hop;
 use lightpath_dataplane::CpuCounters;
 
 use super::process::Usage;
+use crate::daemon::Daemon;
+use crate::daemon::answers::unreadable;
 use crate::daemon::backends::addresses_of;
 use crate::daemon::server::Tally;
-use crate::daemon::{Daemon, unreadable};
 use crate::event::Kind;
 use crate::problem::Problem;
 use crate::status::Status;

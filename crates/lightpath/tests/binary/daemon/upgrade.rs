@@ -1,12 +1,16 @@
 //! Another program under load: it takes over, is taken back, or is refused, and no request notices.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
 
 use nix::sys::stat::{Mode, fchmodat};
 
-use crate::common::{Bed, Family, Held, LIGHTPATH, Service, Traffic, eventually, file, number, serve_lines};
+use crate::common::{
+    Bed, Family, Held, LIGHTPATH, Output, Service, Traffic, eventually, file, number, serve_lines,
+};
 
 use super::{serve_pages, web, web_file};
 
@@ -98,6 +102,41 @@ fn a_program_of_another_build_can_be_taken_back_and_a_broken_one_is_refused() {
     assert_eq!(bed.balancer.ask(&["rollback"]).code, Some(0));
     assert_eq!(program(&bed), second);
     assert!(traffic.finish() >= 200);
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
+#[test]
+fn while_a_version_is_tried_questions_are_answered_and_changes_are_not_made() {
+    let mut bed = Bed::one_armed(1);
+    let _servers = serve_pages(&bed);
+    bed.balancer.start_with(&web_file(&bed));
+    let first = program(&bed);
+    let (begun, goes_on) = (bed.scratch.join("begun"), bed.scratch.join("goes-on"));
+    let slow = bed.scratch.join("slow");
+    let script = format!(
+        "#!/bin/sh\ntouch {}\nwhile [ ! -e {} ]; do sleep 0.1; done\necho it is no good >&2\nexit 1\n",
+        begun.display(),
+        goes_on.display()
+    );
+    fs::write(&slow, script).unwrap();
+    fs::set_permissions(&slow, Permissions::from_mode(0o700)).unwrap();
+
+    let mut upgrade = bed.balancer.command(&["upgrade", "--binary", slow.to_str().unwrap()]);
+    let upgrade = thread::spawn(move || Output::of(&mut upgrade));
+    eventually("it is tried", || begun.exists());
+    assert_eq!(program(&bed), first);
+    for change in [&["reload"][..], &["backend", "drain", "webV4", "10.0.0.11"], &["rollback"]] {
+        let refused = bed.balancer.ask(change);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("another version is being tried"), "{refused:?}");
+    }
+    fs::write(&goes_on, "").unwrap();
+    let refused = upgrade.join().unwrap();
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("was tried on the live tables, and said: it is no good"), "{refused:?}");
+    assert_eq!(bed.balancer.ask(&["backend", "drain", "webV4", "10.0.0.11"]).code, Some(0));
+    assert_eq!(program(&bed), first);
     bed.balancer.stop();
     bed.balancer.detach();
 }

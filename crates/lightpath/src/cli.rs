@@ -2,15 +2,13 @@
 
 mod bench;
 mod change;
+mod decap;
+mod explain;
 mod status;
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 when all is well, 1 when the answer is no or the input is wrong, 2 when the command line is wrong.
@@ -34,28 +32,6 @@ Example:
   lightpath drops --follow
   lightpath drops --json | jq '.drops[] | select(.per_second > 0)'";
 
-const EXPLAIN_HELP: &str = "\
-Exit status: 1 also when a packet would be dropped.
-
-Example:
-  lightpath explain --src 198.51.100.7:40000 --dst 203.0.113.10:443 --proto tcp --syn
-  lightpath explain --pcap capture.pcap
-  lightpath explain --pcap capture.pcap --packet 3
-  ssh client tcpdump -c 10 -w - port 443 | lightpath explain --pcap -";
-
-const BACKEND_HELP: &str = "\
-Example:
-  lightpath backend add web 10.0.0.14:8080
-  lightpath backend drain web 10.0.0.11
-  lightpath backend weight web 10.0.0.12:8080 50
-  lightpath backend remove web 10.0.0.11";
-
-const SERVICE_HELP: &str = "\
-Example:
-  lightpath service add dns --vip 203.0.113.53 --port 53 --protocol udp --backend 10.0.0.11 --backend 10.0.0.12
-  lightpath service add --file service.toml
-  lightpath service remove dns";
-
 const DOCTOR_HELP: &str = "\
 It needs no daemon, and may run beside one. Exit status: 1 also when traffic would be lost.
 
@@ -64,20 +40,10 @@ Example:
   lightpath doctor --fix
   lightpath doctor --json | jq '.findings[] | select(.severity == \"error\")'";
 
-const DECAP_HELP: &str = "\
-Everything else that arrives stays the kernel's, untouched: other packets, tunnels that this host ends itself, tunnels to other
-hosts. What comes out of a tunnel has to be for an address of this host, so make the VIP one:
-
-  ip address add 203.0.113.10/32 dev lo
-
-A source address can be forged: have your network drop, at its edge, packets that claim to be from inside.
-
-Example:
-  lightpath decap --interface eth0 --from 10.0.0.2 --from 2001:db8:0:1::2
-  lightpath decap --interface eth0 --from 10.7.0.0/16 --strict --json";
-
 pub(crate) use bench::{Bench, Part as BenchPart};
 pub(crate) use change::{Backend, NewService, Service};
+pub(crate) use decap::Decap;
+pub(crate) use explain::{Explain, Flow, Proto};
 pub(crate) use status::{Order, Status as StatusOptions};
 
 /// A layer-4 load balancer that forwards in XDP.
@@ -159,10 +125,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  lightpath reload\n  lightpath reload --discard")]
     Reload(Reload),
     /// Add, remove, drain or weigh a backend while everything runs. It lasts until `reload --discard`.
-    #[command(subcommand, after_help = BACKEND_HELP)]
+    #[command(subcommand, after_help = change::BACKEND_HELP)]
     Backend(Backend),
     /// Add or remove a service while everything runs. It lasts until `reload --discard`.
-    #[command(subcommand, after_help = SERVICE_HELP)]
+    #[command(subcommand, after_help = change::SERVICE_HELP)]
     Service(Service),
     /// Show services, backends, rates and drops of the running daemon.
     #[command(after_help = STATUS_HELP)]
@@ -171,13 +137,13 @@ pub(crate) enum Command {
     #[command(after_help = DROPS_HELP)]
     Drops(Drops),
     /// Say what becomes of a flow or a packet, and why. Nothing is sent and nothing changes.
-    #[command(after_help = EXPLAIN_HELP)]
+    #[command(after_help = explain::HELP)]
     Explain(Explain),
     /// Measure what a packet costs on this host, in nanoseconds, beside the least that any program could cost.
     #[command(after_help = bench::HELP)]
     Bench(Bench),
     /// On a backend: take packets out of IPIP and GUE, from listed balancers only, until SIGTERM or Ctrl-C.
-    #[command(after_help = DECAP_HELP)]
+    #[command(after_help = decap::HELP)]
     Decap(Decap),
     /// Is this host ready? Looks at kernel, drivers, routes, backends and settings, and says what mends what is wrong.
     #[command(after_help = DOCTOR_HELP)]
@@ -276,141 +242,6 @@ pub(crate) struct Demo {
     /// Keep the setup until Ctrl-C, with commands to try in it.
     #[arg(long, conflicts_with = "json")]
     pub(crate) hold: bool,
-}
-
-/// What to explain: a flow, a packet, or a capture.
-#[derive(Args, Clone, Debug)]
-#[command(group = ArgGroup::new("asked").args(["src", "hex", "pcap"]).required(true))]
-pub(crate) struct Explain {
-    /// Source address and port: a client's, or a backend's for a reply.
-    #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["dst", "proto"])]
-    src: Option<SocketAddr>,
-    /// Destination address and port.
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "src", conflicts_with_all = ["hex", "pcap"])]
-    dst: Option<SocketAddr>,
-    /// Protocol.
-    #[arg(long, value_enum, value_name = "PROTOCOL", requires = "src", conflicts_with_all = ["hex", "pcap"])]
-    proto: Option<Proto>,
-    /// TCP: the packet that opens the connection, rather than a later one.
-    #[arg(long, requires = "src", conflicts_with_all = ["hex", "pcap"])]
-    syn: bool,
-    /// A packet in hex digits, from its Ethernet or its IP header on; - reads them from standard input.
-    #[arg(long, value_name = "DIGITS")]
-    pub(crate) hex: Option<String>,
-    /// The packets of a pcap or pcapng file, a line each; - reads it from standard input.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) pcap: Option<PathBuf>,
-    /// One packet of the file in detail, by its number from 1.
-    #[arg(long, value_name = "N", requires = "pcap", conflicts_with_all = ["src", "hex"], value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) packet: Option<u64>,
-}
-
-impl Explain {
-    /// The flow, if that is the question.
-    pub(crate) fn flow(&self) -> Option<Flow> {
-        Some(Flow { src: self.src?, dst: self.dst?, proto: self.proto?, syn: self.syn })
-    }
-}
-
-/// A flow, and which packet of it: the query of `GET /v1/explain`.
-#[derive(Clone, Debug, Serialize, Deserialize, IntoParams)]
-pub(crate) struct Flow {
-    /// Source address and port.
-    #[param(value_type = String)]
-    pub(crate) src: SocketAddr,
-    /// Destination address and port.
-    #[param(value_type = String)]
-    pub(crate) dst: SocketAddr,
-    /// Protocol.
-    pub(crate) proto: Proto,
-    /// TCP: the packet that opens the connection.
-    #[serde(default)]
-    pub(crate) syn: bool,
-}
-
-/// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Proto {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-/// Which tunnels end here.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Decap {
-    /// The interface that tunnels arrive on. It is an instance of its own, named decap-IF.
-    // By its id it stands in the place of the instance that other commands take, and of that one's -i.
-    #[arg(id = "instance", short, long = "interface", value_name = "IF")]
-    interface: String,
-    /// Addresses or prefixes that tunnels are accepted from: those that the balancers send from. May be given several times.
-    #[arg(long, required = true, value_name = "CIDR", value_parser = source_prefix)]
-    pub(crate) from: Vec<IpNet>,
-    /// Drop tunnels from anywhere else; without it they are left to the kernel, which may have tunnels of its own.
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// At the end leave the program on the interface, for the next start to exchange without a gap.
-    #[arg(long)]
-    pub(crate) keep: bool,
-    /// Where the program runs: in the driver (native), in the kernel's generic path, or where it can.
-    #[arg(long, value_enum, value_name = "MODE", default_value = "auto")]
-    pub(crate) xdp_mode: XdpMode,
-}
-
-impl Decap {
-    /// The interface that tunnels arrive on.
-    pub(crate) fn interface(&self) -> &str {
-        &self.interface
-    }
-
-    /// The instance that an interface is.
-    pub(crate) fn instance(&self) -> String {
-        let keep = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-        let interface = self.interface.chars().map(|letter| if keep(letter) { letter } else { '-' });
-        format!("decap-{}", interface.collect::<String>())
-    }
-}
-
-/// Where an XDP program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum XdpMode {
-    Auto,
-    Native,
-    Generic,
-}
-
-impl From<XdpMode> for lightpath_dataplane::XdpMode {
-    fn from(mode: XdpMode) -> Self {
-        match mode {
-            XdpMode::Auto => Self::Auto,
-            XdpMode::Native => Self::Native,
-            XdpMode::Generic => Self::Generic,
-        }
-    }
-}
-
-/// A source of tunnels: an address, or a prefix without bits behind its length.
-fn source_prefix(text: &str) -> Result<IpNet, String> {
-    let prefix: IpNet = match text.parse::<IpAddr>() {
-        Ok(address) => address.into(),
-        Err(_) => text.parse().map_err(|_| "write an address or a prefix, as 10.0.0.2 or 10.7.0.0/16")?,
-    };
-    let network = prefix.trunc();
-    if prefix != network {
-        return Err(format!(
-            "bits are set behind its length: write {network} for the network, or {} for the address",
-            prefix.addr()
-        ));
-    }
-    if prefix.addr() != prefix.addr().to_canonical() {
-        return Err(format!("write {} as the IPv4 address that it is", prefix.addr()));
-    }
-    if prefix.prefix_len() == 0 {
-        return Err("that is everybody, who could then send packets in this host's name".to_owned());
-    }
-    Ok(prefix)
 }
 
 /// Instances name files and directories.

@@ -6,6 +6,19 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use lightpath_control::overrides::Endpoint;
 
+pub(super) const BACKEND_HELP: &str = "\
+Example:
+  lightpath backend add web 10.0.0.14:8080
+  lightpath backend drain web 10.0.0.11
+  lightpath backend weight web 10.0.0.12:8080 50
+  lightpath backend remove web 10.0.0.11";
+
+pub(super) const SERVICE_HELP: &str = "\
+Example:
+  lightpath service add dns --vip 203.0.113.53 --port 53 --protocol udp --backend 10.0.0.11 --backend 10.0.0.12
+  lightpath service add --file service.toml
+  lightpath service remove dns";
+
 /// What is done to a backend.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Backend {

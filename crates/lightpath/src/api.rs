@@ -1,7 +1,9 @@
-//! The API's client side: HTTP over the daemon's Unix socket.
+//! The API's client side: HTTP over the daemon's Unix socket, or HTTPS to another host's.
+
+mod remote;
 
 use std::os::unix::net::UnixStream as BlockingUnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
@@ -10,12 +12,35 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use crate::problem::Problem;
+pub(crate) use remote::{Remote, Url};
 
 /// Hardly an answer of the daemon takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a daemon is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// On this host.
+    Socket(PathBuf),
+    /// On another.
+    Remote(Remote),
+}
+
+impl From<&Self> for Place {
+    fn from(place: &Self) -> Self {
+        place.clone()
+    }
+}
+
+impl From<&PathBuf> for Place {
+    fn from(socket: &PathBuf) -> Self {
+        Self::Socket(socket.clone())
+    }
+}
 
 /// Whether a daemon listens on `socket`.
 pub(crate) fn is_served(socket: &Path) -> bool {
@@ -23,23 +48,29 @@ pub(crate) fn is_served(socket: &Path) -> bool {
 }
 
 /// The body of a successful answer to GET `path`.
-pub(crate) fn get(socket: &Path, path: &str) -> Result<String> {
-    send(socket, Method::GET, path, None)
+pub(crate) fn get(place: impl Into<Place>, path: &str) -> Result<String> {
+    send(place, Method::GET, path, None)
 }
 
 /// The body of a successful answer to a request with this JSON. A refusal is a [`Problem`].
-pub(crate) fn send(socket: &Path, method: Method, path: &str, json: Option<String>) -> Result<String> {
-    send_within(socket, method, path, json, TIMEOUT)
+pub(crate) fn send(
+    place: impl Into<Place>,
+    method: Method,
+    path: &str,
+    json: Option<String>,
+) -> Result<String> {
+    send_within(place, method, path, json, TIMEOUT)
 }
 
 /// The same, for an answer that may take longer.
 pub(crate) fn send_within(
-    socket: &Path,
+    place: impl Into<Place>,
     method: Method,
     path: &str,
     json: Option<String>,
     patience: Duration,
 ) -> Result<String> {
+    let place = place.into();
     let mut request = Request::builder().method(method).uri(path);
     if json.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
@@ -47,15 +78,31 @@ pub(crate) fn send_within(
     let request = request.body(json.map_or_else(Full::default, Full::from))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        tokio::time::timeout(patience, ask(socket, request)).await.context("the daemon does not answer")?
+        tokio::time::timeout(patience, ask(&place, request)).await.context("the daemon does not answer")?
     })
 }
 
-async fn ask(socket: &Path, mut request: Request<Full<Bytes>>) -> Result<String> {
-    let stream = UnixStream::connect(socket).await.with_context(|| socket.display().to_string())?;
+async fn ask(place: &Place, mut request: Request<Full<Bytes>>) -> Result<String> {
+    match place {
+        Place::Socket(socket) => {
+            let stream = UnixStream::connect(socket).await.with_context(|| socket.display().to_string())?;
+            request.headers_mut().insert(header::HOST, HeaderValue::from_static("lightpath"));
+            exchange(stream, request).await
+        }
+        Place::Remote(remote) => {
+            request.headers_mut().insert(header::HOST, remote.host()?);
+            request.headers_mut().insert(header::AUTHORIZATION, remote.authorization()?);
+            exchange(remote.connect().await?, request).await
+        }
+    }
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    request.headers_mut().insert(header::HOST, HeaderValue::from_static("lightpath"));
     let answer = sender.send_request(request).await?;
     let status = answer.status();
     let body = String::from_utf8(answer.into_body().collect().await?.to_bytes().into())?;

@@ -4,6 +4,7 @@ mod bench;
 mod change;
 mod decap;
 mod explain;
+mod remote;
 mod status;
 
 use std::path::PathBuf;
@@ -44,6 +45,7 @@ pub(crate) use bench::{Bench, Part as BenchPart};
 pub(crate) use change::{Backend, NewService, Service};
 pub(crate) use decap::Decap;
 pub(crate) use explain::{Explain, Flow, Proto};
+pub(crate) use remote::Remote;
 pub(crate) use status::{Order, Status as StatusOptions};
 
 /// A layer-4 load balancer that forwards in XDP.
@@ -65,6 +67,8 @@ pub(crate) struct Global {
     /// Print JSON for machines.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
     /// Directory of the API socket.
     #[arg(long, global = true, default_value = "/run/lightpath", value_name = "DIR", hide_short_help = true)]
     pub(crate) run_dir: PathBuf,

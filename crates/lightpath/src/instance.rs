@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use lightpath_dataplane::Pins;
 
+use crate::api::Place;
 use crate::cli::Global;
 
 /// The places of one load balancer among several on a host.
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
     pub(crate) name: String,
+    /// Where its daemon listens on this host.
     pub(crate) socket: PathBuf,
+    /// Where its daemon is asked.
+    pub(crate) place: Place,
     /// What was changed on this host.
     pub(crate) ledger: PathBuf,
     /// What was changed of the configuration at run time.
@@ -20,12 +24,21 @@ pub(crate) struct Instance {
 
 impl From<&Global> for Instance {
     fn from(global: &Global) -> Self {
+        let socket = global.run_dir.join(format!("{}.sock", global.instance));
         Self {
             name: global.instance.clone(),
-            socket: global.run_dir.join(format!("{}.sock", global.instance)),
+            place: global.remote.place().unwrap_or_else(|| Place::Socket(socket.clone())),
+            socket,
             ledger: global.state_dir.join(&global.instance).join("host.json"),
             overrides: global.state_dir.join(&global.instance).join("overrides.json"),
             pins: Pins::new(&global.bpf_dir, &global.instance),
         }
+    }
+}
+
+impl Instance {
+    /// Whether its daemon is this host's.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.place, Place::Socket(_))
     }
 }

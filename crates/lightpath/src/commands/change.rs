@@ -74,7 +74,7 @@ fn send(
 ) -> Result<ExitCode> {
     let body = body.map(|body| body.to_string());
     let answer =
-        api::send(&instance.socket, method, path, body).map_err(|error| unanswered(instance, error))?;
+        api::send(&instance.place, method, path, body).map_err(|error| unanswered(instance, error))?;
     let changed: Changed = serde_json::from_str(&answer).context("the daemon is of another version")?;
     if json {
         print_line(&answer)?;

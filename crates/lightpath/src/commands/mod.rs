@@ -14,7 +14,7 @@ mod upgrade;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::{Cli, Command};
 use crate::instance::Instance;
@@ -23,6 +23,11 @@ use crate::{bench, demo, doctor};
 /// Runs the command that was typed.
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     let instance = Instance::from(&cli.global);
+    if !instance.is_here() && !can_be_elsewhere(&cli.command) {
+        bail!(
+            "--api is for commands that ask a daemon: status, explain, reload, rollback, backend and service"
+        );
+    }
     match &cli.command {
         Command::Demo(options) => demo::run(options, cli.global.json),
         Command::Run(options) => run::run(options, instance),
@@ -43,6 +48,19 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Manual(options) => manual::run(&options.directory),
         Command::Detach => detach::run(&instance, cli.global.json),
     }
+}
+
+/// Whether a command does all that it does by asking the daemon.
+fn can_be_elsewhere(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Status(_)
+            | Command::Explain(_)
+            | Command::Reload(_)
+            | Command::Rollback
+            | Command::Backend(_)
+            | Command::Service(_)
+    )
 }
 
 /// Says what went wrong: in words, or as `{"error": …}` for machines.

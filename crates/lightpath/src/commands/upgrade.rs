@@ -62,7 +62,7 @@ fn wait_for_another(instance: &Instance, before: u32) -> Result<Status> {
 
 /// `lightpath rollback`: the packet path of before the last upgrade.
 pub(crate) fn roll_back(instance: &Instance, json: bool) -> Result<ExitCode> {
-    let answer = api::send(&instance.socket, Method::POST, "/v1/rollback", None)
+    let answer = api::send(&instance.place, Method::POST, "/v1/rollback", None)
         .map_err(|error| unanswered(instance, error))?;
     let exchanged: Exchanged = serde_json::from_str(&answer).context("the daemon is of another version")?;
     if json {

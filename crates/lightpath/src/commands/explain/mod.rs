@@ -60,8 +60,7 @@ impl Client<'_> {
         let proto = serde_json::to_value(proto)?;
         let proto = proto.as_str().unwrap_or_default();
         let path = format!("/v1/explain?src={src}&dst={dst}&proto={proto}&syn={syn}");
-        let body =
-            api::get(&self.instance.socket, &path).map_err(|error| unanswered(self.instance, error))?;
+        let body = api::get(&self.instance.place, &path).map_err(|error| unanswered(self.instance, error))?;
         self.print(&serde_json::from_str(&body).context("the daemon is of another version")?)
     }
 
@@ -122,7 +121,7 @@ impl Client<'_> {
             return Ok(Vec::new());
         }
         let body = api::send(
-            &self.instance.socket,
+            &self.instance.place,
             Method::POST,
             "/v1/explain",
             Some(serde_json::to_string(samples)?),

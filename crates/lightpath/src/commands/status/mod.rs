@@ -44,12 +44,16 @@ pub(in crate::commands) fn ask(instance: &Instance) -> Result<Status> {
 }
 
 fn answer(instance: &Instance) -> Result<String> {
-    api::get(&instance.socket, "/v1/status").map_err(|error| unanswered(instance, error))
+    api::get(&instance.place, "/v1/status").map_err(|error| unanswered(instance, error))
 }
 
 /// What is wrong when the daemon does not answer, or does not like the question.
 pub(in crate::commands) fn unanswered(instance: &Instance, error: Error) -> Error {
-    if api::is_served(&instance.socket) { error } else { error.context(absent(instance)) }
+    if !instance.is_here() || api::is_served(&instance.socket) {
+        error
+    } else {
+        error.context(absent(instance))
+    }
 }
 
 fn absent(instance: &Instance) -> String {

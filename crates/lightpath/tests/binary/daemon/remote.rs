@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rcgen::CertifiedKey;
 use serde_json::Value;
 
-use crate::common::{Bed, Output, file};
+use crate::common::{Bed, LIGHTPATH, Output, file};
 
 use super::web;
 
@@ -99,6 +99,20 @@ fn who_has_the_token_can_do_over_tls_what_the_socket_can() {
     let (head, body) = files.curl(&bed, &[&["--request", "POST"], &with_token[..]].concat(), backend);
     assert!(head.starts_with("HTTP/1.1 200"), "{head} {body}");
     assert_eq!(bed.balancer.status().backend("webV4", 0)["weight"], 0);
+
+    // The command line can, too.
+    let place = format!("https://{AT}");
+    let lightpath = |arguments: &[&str]| {
+        let mut command = bed.client.ns.command(LIGHTPATH);
+        command.args(arguments).args(["--api", &place, "--token-file"]).arg(&files.token);
+        Output::of(command.arg("--ca").arg(&files.certificate))
+    };
+    let enabled = lightpath(&["backend", "enable", "webV4", "10.0.0.11"]);
+    assert_eq!(enabled.code, Some(0), "{enabled:?}");
+    let status = lightpath(&["status", "--json"]).json();
+    assert_eq!(status["services"][0]["backends"][0]["weight"], 100, "{status}");
+    let elsewhere = lightpath(&["detach"]);
+    assert!(elsewhere.code == Some(1) && elsewhere.stderr.contains("--api is for commands"), "{elsewhere:?}");
 
     // Any program of this host as root: not from elsewhere.
     let upgrade = ["--header", "Content-Type: application/json", "--data", "{ \"binary\": \"/bin/true\" }"];

@@ -25,8 +25,8 @@ use lightpath_core::{
 
 use crate::packet::SkbPacket;
 
-/// Flows whose answers are known: many more than there are checks under way.
-const FLOWS: u32 = 1 << 15;
+/// Flows whose answers are known: several times as many as checks are under way at most.
+const FLOWS: u32 = 1 << 14;
 /// 802.1Q, as the helper wants it.
 const VLAN_PROTOCOL: u16 = 0x8100_u16.to_be();
 /// What is parsed; tags are the kernel's business.

@@ -25,7 +25,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     let instance = Instance::from(&cli.global);
     if !instance.is_here() && !can_be_elsewhere(&cli.command) {
         bail!(
-            "--api is for commands that ask a daemon: status, explain, reload, rollback, backend and service"
+            "--api is for commands that ask a daemon: status, drops, explain, reload, rollback, backend and service"
         );
     }
     match &cli.command {
@@ -55,6 +55,7 @@ fn can_be_elsewhere(command: &Command) -> bool {
     matches!(
         command,
         Command::Status(_)
+            | Command::Drops(_)
             | Command::Explain(_)
             | Command::Reload(_)
             | Command::Rollback

@@ -38,6 +38,7 @@ mod sysctl;
 mod sysfs;
 pub mod topology;
 
+pub use client::closed_loop::{Answered, ClosedLoop, Travel};
 pub use client::http::{Answer, HttpConnection, Load, http_get};
 pub use client::udp::UdpFlow;
 pub use error::Error;
@@ -48,5 +49,6 @@ pub use namespace::Namespace;
 pub use offload::Offload;
 pub use process::KillOnDrop;
 pub use route::Route;
+pub use server::echo::{AfterAnswer, EchoServer, serve_plain_udp_echo, serve_tcp_echo};
 pub use server::http::{HttpServer, serve_http};
 pub use server::udp::{UdpServer, serve_udp_echo};

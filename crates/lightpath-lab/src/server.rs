@@ -1,5 +1,6 @@
 //! Small servers, each in a thread of its own inside a namespace.
 
+pub(crate) mod echo;
 pub(crate) mod http;
 pub(crate) mod udp;
 

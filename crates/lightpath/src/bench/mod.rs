@@ -1,8 +1,10 @@
 //! `lightpath bench`: what packets cost on this host, beside the least that any program could cost.
 
 mod balancer;
+mod clients;
 mod frame;
 mod installed;
+mod nft;
 mod packets;
 mod path;
 mod progress;
@@ -62,13 +64,18 @@ pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
 
 fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Report> {
     let parts = options.parts();
-    let mut report = Report { machine: Machine::look()?, command: command(), packets: None, path: None };
+    let mut report =
+        Report { machine: Machine::look()?, command: command(), packets: None, path: None, clients: None };
     if parts.contains(&BenchPart::Packets) {
         report.packets = Some(on_one_cpu(|| packets::measure(wanted, progress))?);
     }
     if parts.contains(&BenchPart::Path) {
         let effort = if options.quick { path::QUICK } else { path::USUAL };
         report.path = Some(on_one_cpu(|| path::measure(effort, progress))?);
+    }
+    if parts.contains(&BenchPart::Clients) {
+        let effort = if options.quick { clients::QUICK } else { clients::USUAL };
+        report.clients = Some(on_one_cpu(|| clients::measure(effort, progress))?);
     }
     Ok(report)
 }

@@ -60,6 +60,8 @@ pub(crate) enum Part {
     Packets,
     /// What a link carries through one CPU: Lightpath, the kernel's routing, nftables.
     Path,
+    /// What clients see: TCP and UDP through Lightpath, nftables, HAProxy and NGINX.
+    Clients,
     /// All parts.
     All,
 }
@@ -67,7 +69,7 @@ pub(crate) enum Part {
 impl Bench {
     /// What to measure.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let all = [Part::Packets, Part::Path];
+        let all = [Part::Packets, Part::Path, Part::Clients];
         if self.parts.contains(&Part::All) { all.to_vec() } else { self.parts.clone() }
     }
 }

@@ -1,11 +1,9 @@
 //! What forwards: the floor, Lightpath, a tutorial's program, and the kernel with and without nftables.
 
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use ipnet::IpNet;
 use lightpath_dataplane::Pins;
 use lightpath_dataplane::bench::{Attached, BuiltIn, Subject};
@@ -13,6 +11,7 @@ use lightpath_lab::{Namespace, Offload, Route};
 
 use crate::bench::balancer::{Balancer, Configuration, Forward, LINK, NAT4, OWN};
 use crate::bench::frame::{VIP4, backend, datagram};
+use crate::bench::nft;
 
 /// What forwards, held for as long as it should.
 #[derive(Debug)]
@@ -65,7 +64,7 @@ impl Forwarder {
             backend(false, 2),
             backend(false, 3)
         );
-        load_rules(host, &rules)?;
+        nft::load(host, &rules)?;
         Ok((Self::Kernel, datagram(VIP4)?))
     }
 }
@@ -78,26 +77,5 @@ fn route(host: &Namespace) -> Result<()> {
     host.add_route(&Route::to("10.1.0.0/16".parse()?).via(ROUTER.into()).dev(LINK))?;
     // Without a program of its own, a veth takes what another one's program sends only with GRO.
     host.set_offload(LINK, Offload::GenericReceive, true)?;
-    Ok(())
-}
-
-/// Loads rules of nftables in a namespace.
-fn load_rules(host: &Namespace, rules: &str) -> Result<()> {
-    let mut nft = host
-        .command("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot run nft")?;
-    if let Some(mut input) = nft.stdin.take() {
-        input.write_all(rules.as_bytes())?;
-    }
-    let output = nft.wait_with_output()?;
-    ensure!(
-        output.status.success(),
-        "nft refuses the rules: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
     Ok(())
 }

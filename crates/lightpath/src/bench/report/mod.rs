@@ -1,5 +1,6 @@
 //! What was measured: as JSON, as text, as a page of the documentation and as a page for a browser.
 
+pub(super) mod clients;
 pub(super) mod compared;
 mod document;
 mod machine;
@@ -13,6 +14,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use clients::Clients;
 use packets::Packets;
 use path::Path;
 use section::Section;
@@ -32,13 +34,18 @@ pub(super) struct Report {
     /// What a link carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<Path>,
+    /// What clients see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) clients: Option<Clients>,
 }
 
 impl Report {
     /// The parts that there are, in order.
     fn sections(&self) -> Vec<Section> {
         let packets = self.packets.iter().map(Packets::section);
-        packets.chain(self.path.iter().map(Path::section)).collect()
+        let path = self.path.iter().map(Path::section);
+        let clients = self.clients.iter().flat_map(Clients::sections);
+        packets.chain(path).chain(clients).collect()
     }
 }
 

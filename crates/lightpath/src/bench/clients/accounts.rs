@@ -1,0 +1,65 @@
+//! What a system takes of its host, where that can be told apart: the time of its processes and programs, and memory.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use lightpath_dataplane::Pins;
+use lightpath_dataplane::bench::{Cost, map_bytes};
+
+use super::network::Network;
+use super::systems::LINKS;
+use crate::bench::statistics::nanoseconds;
+
+/// Where the daemon pins, in the file system that this measurement has made for itself.
+pub(super) const PINS: &str = "/sys/fs/bpf/lightpath";
+
+/// Time that was accounted for, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Accounts(Option<f64>);
+
+impl Accounts {
+    /// What the system's process, and its programs on the host's links, took so far. What the kernel does for a system in its
+    /// network stack is nobody's: of one that is nothing else, nothing is known.
+    pub(super) fn of(network: &Network) -> Result<Self> {
+        let Some(process) = &network.process else { return Ok(Self(None)) };
+        let mut time = process_time(process.0.id());
+        for link in LINKS {
+            let cost = network.stand.lab.balancer.ns.run(|| Cost::on(link))??;
+            time += nanoseconds(cost.time) / 1e3;
+        }
+        Ok(Self(Some(time)))
+    }
+
+    /// Microseconds since then.
+    pub(super) fn since(self, earlier: Self) -> Option<f64> {
+        Some(self.0? - earlier.0?)
+    }
+}
+
+/// Microseconds that all threads of a process ran: the first number of each one's schedstat, in nanoseconds.
+fn process_time(process: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let times = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    });
+    times.sum::<f64>() / 1e3
+}
+
+/// Bytes of memory that the system's process has of its own and shares with others, now.
+pub(super) fn resident(network: &Network) -> Result<Option<u64>> {
+    let Some(process) = &network.process else { return Ok(None) };
+    let status = fs::read_to_string(format!("/proc/{}/status", process.0.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+    Ok(kib.map(|kib| kib * 1024))
+}
+
+/// Bytes of the maps of Lightpath.
+pub(super) fn maps(network: &Network) -> Result<Option<u64>> {
+    if network.system.word != "lightpath" {
+        return Ok(None);
+    }
+    Ok(Some(map_bytes(&Pins::new(Path::new(PINS), "default"))?))
+}

@@ -1,0 +1,129 @@
+//! The systems: how each is configured and started to do the same work.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+use ipnet::IpNet;
+use lightpath_lab::KillOnDrop;
+
+use super::network::{CLOSING, KEEPING, Stand, Started, System};
+use crate::bench::installed::installed;
+use crate::bench::nft;
+
+/// The link of the balancer towards clients, and that towards backends.
+pub(super) const LINKS: [&str; 2] = ["eth0", "eth1"];
+
+/// Those that are installed; the first is what the others are compared with.
+pub(super) fn all(missing: &mut Vec<String>) -> Vec<System> {
+    let mut systems = vec![
+        System {
+            name: "direct: plain routing",
+            word: "direct",
+            carries_udp: true,
+            is_direct: true,
+            start: |_| Ok(Started::default()),
+        },
+        System {
+            name: "Lightpath, nat",
+            word: "lightpath",
+            carries_udp: true,
+            is_direct: false,
+            start: lightpath,
+        },
+    ];
+    let others = [
+        ("nft", "nftables DNAT", true, nftables as fn(&Stand) -> Result<Started>),
+        ("haproxy", "HAProxy, TCP", false, haproxy),
+        ("nginx", "NGINX, stream", true, nginx),
+    ];
+    for (program, name, carries_udp, start) in others {
+        if installed(program, missing) {
+            systems.push(System { name, word: program, carries_udp, is_direct: false, start });
+        }
+    }
+    systems
+}
+
+/// The real daemon.
+fn lightpath(stand: &Stand) -> Result<Started> {
+    let [clients, backends] = LINKS;
+    let mut text = format!("[node]\ninterfaces = [\"{clients}\", \"{backends}\"]\n");
+    for (protocol, port) in [("tcp", KEEPING), ("tcp", CLOSING), ("udp", KEEPING)] {
+        text += &format!(
+            "[[service]]\nname = \"{protocol}{port}\"\nvip = \"{}\"\nport = {port}\nprotocol = \"{protocol}\"\nforward = \"nat\"\n\
+             [[service.backend]]\naddress = \"{}\"\n",
+            stand.vip(),
+            stand.backend()
+        );
+    }
+    let file = stand.write("lightpath.toml", &text)?;
+    let program = std::env::current_exe()?;
+    let mut command = stand.lab.balancer.ns.command(&program.to_string_lossy());
+    command.arg("run").arg("-c").arg(file).arg("--run-dir").arg(stand.scratch.join("run"));
+    command.arg("--state-dir").arg(stand.scratch.join("state")).arg("--bpf-dir").arg(super::accounts::PINS);
+    Ok(Started { process: Some(start(stand, &mut command)?), version: None })
+}
+
+fn nftables(stand: &Stand) -> Result<Started> {
+    let (vip, backend) = (stand.vip(), stand.backend());
+    nft::load(
+        &stand.lab.balancer.ns,
+        &format!(
+            "table ip nat {{\n chain in {{\n  type nat hook prerouting priority dstnat;\n  ip daddr {vip} dnat to {backend}\n }}\n}}\n"
+        ),
+    )?;
+    Ok(Started { process: None, version: version("nft", "--version") })
+}
+
+fn haproxy(stand: &Stand) -> Result<Started> {
+    take_vip(stand)?;
+    let mut text =
+        "global\n nbthread 1\n maxconn 4000\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n \
+                    timeout server 1m\n"
+            .to_owned();
+    for port in [KEEPING, CLOSING] {
+        let (vip, backend) = (stand.vip(), stand.backend());
+        text += &format!("listen port{port}\n bind {vip}:{port}\n server backend {backend}:{port}\n");
+    }
+    let file = stand.write("haproxy.cfg", &text)?;
+    let mut command = stand.lab.balancer.ns.command("haproxy");
+    command.arg("-db").arg("-f").arg(file);
+    Ok(Started { process: Some(start(stand, &mut command)?), version: version("haproxy", "-v") })
+}
+
+fn nginx(stand: &Stand) -> Result<Started> {
+    take_vip(stand)?;
+    let (vip, backend) = (stand.vip(), stand.backend());
+    let servers: String = [(KEEPING, ""), (CLOSING, ""), (KEEPING, " udp")]
+        .map(|(port, udp)| format!(" server {{ listen {vip}:{port}{udp}; proxy_pass {backend}:{port}; }}\n"))
+        .concat();
+    let scratch = stand.scratch.display();
+    let text = format!(
+        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\nmaster_process off;\npid {scratch}/pid;\n\
+         error_log stderr;\nevents {{ worker_connections 4096; }}\nstream {{\n{servers}}}\n"
+    );
+    let file = stand.write("nginx.conf", &text)?;
+    let mut command = stand.lab.balancer.ns.command("nginx");
+    command.args(["-e", "stderr", "-c"]).arg(file);
+    Ok(Started { process: Some(start(stand, &mut command)?), version: version("nginx", "-v") })
+}
+
+/// Makes the VIP an address of the balancer, for systems that accept connections themselves.
+fn take_vip(stand: &Stand) -> Result<()> {
+    Ok(stand.lab.balancer.ns.add_address("lo", IpNet::from(std::net::IpAddr::from(stand.vip())))?)
+}
+
+/// Starts a process that writes to the stand's log.
+fn start(stand: &Stand, command: &mut Command) -> Result<KillOnDrop> {
+    let log = File::create(stand.scratch.join("log"))?;
+    Ok(KillOnDrop(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?))
+}
+
+/// The first line that a program says of itself.
+fn version(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    // nginx says it on standard error.
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).lines().next().map(|line| line.trim().to_owned())
+}

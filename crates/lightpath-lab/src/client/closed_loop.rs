@@ -81,7 +81,7 @@ impl ClosedLoop {
                 let number = usize::try_from(event.data()).unwrap_or(usize::MAX);
                 let Some(flow) = flows.get_mut(number) else { continue };
                 match flow.answer() {
-                    Ok(false) => continue,
+                    Ok(false) => {}
                     Ok(true) => {
                         answered.times.push(flow.asked.elapsed());
                         flow.next(self, &epoll, number)?;

@@ -166,3 +166,27 @@ fn a_link_is_measured_with_lightpath_and_with_the_kernel_alone() {
     let named = rates.iter().any(|rate| rate["name"] == "kernel, nftables DNAT");
     assert!(named || report["path"]["missing"].as_array().unwrap().contains(&"nft".into()), "{report}");
 }
+
+#[test]
+fn clients_are_measured_through_lightpath_and_through_what_is_installed() {
+    isolated();
+    let report = json(&bench(&["clients", "--quick", "--json"]));
+    let systems = report["clients"]["systems"].as_array().unwrap();
+    let names: Vec<&str> = systems.iter().map(|system| system["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..2], ["direct: plain routing", "Lightpath, nat"]);
+    for system in systems {
+        for rate in ["requests_per_second", "connections_per_second"] {
+            assert!(is_positive(&system[rate]), "{system}");
+        }
+        let [half, most] = ["p50_us", "p99_us"].map(|key| system["latency"][key].as_f64().unwrap());
+        assert!(0.0 < half && half <= most, "{system}");
+    }
+    let lightpath = &systems[1];
+    assert!(is_positive(&lightpath["udp"]["answers_per_second"]), "{lightpath}");
+    for key in ["own_us", "resident_bytes", "map_bytes"] {
+        assert!(is_positive(&lightpath[key]), "{key}: {lightpath}");
+    }
+    // What is not measured is named.
+    let missing = report["clients"]["missing"].as_array().unwrap();
+    assert_eq!(systems.len() + missing.len(), 5, "{report}");
+}

@@ -1,6 +1,6 @@
 //! A client, a system on a host of its own, and a backend behind it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,15 +62,15 @@ const VIP: u8 = 10;
 /// How long a system may take until it forwards.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-impl Stand {
-    /// The address that clients ask.
-    pub(super) fn vip(&self) -> std::net::Ipv4Addr {
-        plan::VIPS.host(VIP).v4
-    }
+/// The address that clients ask.
+pub(super) fn vip() -> Ipv4Addr {
+    plan::VIPS.host(VIP).v4
+}
 
+impl Stand {
     /// The address of the backend.
-    pub(super) fn backend(&self) -> std::net::Ipv4Addr {
-        self.lab.backends.first().map_or(std::net::Ipv4Addr::UNSPECIFIED, |backend| backend.address.v4)
+    pub(super) fn backend(&self) -> Ipv4Addr {
+        self.lab.backends.first().map_or(Ipv4Addr::UNSPECIFIED, |backend| backend.address.v4)
     }
 
     /// A file of the system's.
@@ -104,7 +104,7 @@ impl Network {
 
     /// Asks the backend by way of the system.
     pub(super) fn ask(&self, by: Travel, flows: usize, duration: Duration) -> Result<Answered> {
-        let address = if self.system.is_direct { self.stand.backend() } else { self.stand.vip() };
+        let address = if self.system.is_direct { self.stand.backend() } else { vip() };
         let port = if by == Travel::FreshTcp { CLOSING } else { KEEPING };
         let to = SocketAddr::new(address.into(), port);
         Ok(ClosedLoop { to, by, flows, duration }.run(&self.stand.lab.client.ns)?)

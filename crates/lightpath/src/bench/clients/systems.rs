@@ -1,13 +1,14 @@
 //! The systems: how each is configured and started to do the same work.
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use ipnet::IpNet;
 use lightpath_lab::KillOnDrop;
 
-use super::network::{CLOSING, KEEPING, Stand, Started, System};
+use super::network::{CLOSING, KEEPING, Stand, Started, System, vip};
 use crate::bench::installed::installed;
 use crate::bench::nft;
 
@@ -48,15 +49,14 @@ pub(super) fn all(missing: &mut Vec<String>) -> Vec<System> {
 /// The real daemon.
 fn lightpath(stand: &Stand) -> Result<Started> {
     let [clients, backends] = LINKS;
-    let mut text = format!("[node]\ninterfaces = [\"{clients}\", \"{backends}\"]\n");
-    for (protocol, port) in [("tcp", KEEPING), ("tcp", CLOSING), ("udp", KEEPING)] {
-        text += &format!(
-            "[[service]]\nname = \"{protocol}{port}\"\nvip = \"{}\"\nport = {port}\nprotocol = \"{protocol}\"\nforward = \"nat\"\n\
-             [[service.backend]]\naddress = \"{}\"\n",
-            stand.vip(),
-            stand.backend()
-        );
-    }
+    let (vip, backend) = (vip(), stand.backend());
+    let services = [("tcp", KEEPING), ("tcp", CLOSING), ("udp", KEEPING)].map(|(protocol, port)| {
+        format!(
+            "[[service]]\nname = \"{protocol}{port}\"\nvip = \"{vip}\"\nport = {port}\nprotocol = \"{protocol}\"\n\
+             forward = \"nat\"\n[[service.backend]]\naddress = \"{backend}\"\n"
+        )
+    });
+    let text = format!("[node]\ninterfaces = [\"{clients}\", \"{backends}\"]\n{}", services.concat());
     let file = stand.write("lightpath.toml", &text)?;
     let program = std::env::current_exe()?;
     let mut command = stand.lab.balancer.ns.command(&program.to_string_lossy());
@@ -66,7 +66,7 @@ fn lightpath(stand: &Stand) -> Result<Started> {
 }
 
 fn nftables(stand: &Stand) -> Result<Started> {
-    let (vip, backend) = (stand.vip(), stand.backend());
+    let (vip, backend) = (vip(), stand.backend());
     nft::load(
         &stand.lab.balancer.ns,
         &format!(
@@ -78,14 +78,13 @@ fn nftables(stand: &Stand) -> Result<Started> {
 
 fn haproxy(stand: &Stand) -> Result<Started> {
     take_vip(stand)?;
-    let mut text =
-        "global\n nbthread 1\n maxconn 4000\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n \
-                    timeout server 1m\n"
-            .to_owned();
-    for port in [KEEPING, CLOSING] {
-        let (vip, backend) = (stand.vip(), stand.backend());
-        text += &format!("listen port{port}\n bind {vip}:{port}\n server backend {backend}:{port}\n");
-    }
+    let (vip, backend) = (vip(), stand.backend());
+    let ports = [KEEPING, CLOSING]
+        .map(|port| format!("listen port{port}\n bind {vip}:{port}\n server backend {backend}:{port}\n"));
+    let text = format!(
+        "global\n nbthread 1\n maxconn 4000\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n{}",
+        ports.concat()
+    );
     let file = stand.write("haproxy.cfg", &text)?;
     let mut command = stand.lab.balancer.ns.command("haproxy");
     command.arg("-db").arg("-f").arg(file);
@@ -94,7 +93,7 @@ fn haproxy(stand: &Stand) -> Result<Started> {
 
 fn nginx(stand: &Stand) -> Result<Started> {
     take_vip(stand)?;
-    let (vip, backend) = (stand.vip(), stand.backend());
+    let (vip, backend) = (vip(), stand.backend());
     let servers: String = [(KEEPING, ""), (CLOSING, ""), (KEEPING, " udp")]
         .map(|(port, udp)| format!(" server {{ listen {vip}:{port}{udp}; proxy_pass {backend}:{port}; }}\n"))
         .concat();
@@ -111,7 +110,7 @@ fn nginx(stand: &Stand) -> Result<Started> {
 
 /// Makes the VIP an address of the balancer, for systems that accept connections themselves.
 fn take_vip(stand: &Stand) -> Result<()> {
-    Ok(stand.lab.balancer.ns.add_address("lo", IpNet::from(std::net::IpAddr::from(stand.vip())))?)
+    Ok(stand.lab.balancer.ns.add_address("lo", IpNet::from(IpAddr::from(vip())))?)
 }
 
 /// Starts a process that writes to the stand's log.

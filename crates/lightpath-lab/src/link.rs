@@ -139,9 +139,17 @@ impl Namespace {
 
     /// Has the kernel know a neighbour's hardware address for good, without asking.
     pub fn add_neighbour(&self, link: &str, address: IpAddr, mac: [u8; 6]) -> Result<(), Error> {
+        self.add_neighbours(link, &[(address, mac)])
+    }
+
+    /// The same for many of them.
+    pub fn add_neighbours(&self, link: &str, neighbours: &[(IpAddr, [u8; 6])]) -> Result<(), Error> {
         let index = self.ifindex(link)?;
-        self.netlink(&format!("add the neighbour {address} to {link}"), async |netlink| {
-            netlink.neighbours().add(index, address).link_layer_address(&mac).execute().await
+        self.netlink(&format!("add neighbours to {link}"), async |netlink| {
+            for (address, mac) in neighbours {
+                netlink.neighbours().add(index, *address).link_layer_address(mac).execute().await?;
+            }
+            Ok(())
         })
     }
 

@@ -78,26 +78,33 @@ impl Balancer {
         let mut spec = spec(&config, &Vlans::default())?;
         spec.capacity.sessions = configuration.sessions;
         let hops = hops(&config, interface);
-        let surroundings = Surroundings {
-            hops: &hops,
-            health: &View::default(),
-            addresses: &BTreeSet::new(),
-            vlans: &Vlans::new(),
-            merged: false,
-        };
         let mut kernel = Kernel(Dataplane::open(pins, &spec)?);
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
-        reconciler.reconcile(surroundings, &mut kernel)?;
+        reconcile(&mut reconciler, &hops, &mut kernel)?;
         if configuration.moving {
             reconciler.configure(parsed(&file(configuration, [0, 1, 1]))?);
-            reconciler.reconcile(surroundings, &mut kernel)?;
+            reconcile(&mut reconciler, &hops, &mut kernel)?;
         }
         let subject = Subject::balancer(&kernel.0)?;
         Ok(Self { kernel, subject })
     }
 }
 
-fn parsed(file: &str) -> Result<Config> {
+/// Brings tables up to date, on a host where nothing is known but next hops.
+pub(super) fn reconcile(reconciler: &mut Reconciler, hops: &Hops, kernel: &mut Kernel) -> Result<()> {
+    let surroundings = Surroundings {
+        hops,
+        health: &View::default(),
+        addresses: &BTreeSet::new(),
+        vlans: &Vlans::new(),
+        merged: false,
+    };
+    reconciler.reconcile(surroundings, kernel)?;
+    Ok(())
+}
+
+/// A configuration file, read.
+pub(super) fn parsed(file: &str) -> Result<Config> {
     config::parse(file, "the configuration of a row").map_err(|problems| anyhow!("{problems}"))
 }
 
@@ -135,7 +142,7 @@ fn file(configuration: Configuration, weights: [u16; BACKENDS as usize]) -> Stri
 }
 
 /// Next hops by the link where packets arrive, so that they leave by XDP_TX.
-fn hops(config: &Config, interface: u32) -> Hops {
+pub(super) fn hops(config: &Config, interface: u32) -> Hops {
     let hop = NextHop {
         interface,
         interface_name: LINK.to_owned(),

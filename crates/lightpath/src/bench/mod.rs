@@ -2,6 +2,8 @@
 
 mod balancer;
 mod clients;
+mod control;
+mod daemon;
 mod frame;
 mod installed;
 mod nft;
@@ -64,8 +66,14 @@ pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
 
 fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Report> {
     let parts = options.parts();
-    let mut report =
-        Report { machine: Machine::look()?, command: command(), packets: None, path: None, clients: None };
+    let mut report = Report {
+        machine: Machine::look()?,
+        command: command(),
+        packets: None,
+        path: None,
+        clients: None,
+        control: None,
+    };
     if parts.contains(&BenchPart::Packets) {
         report.packets = Some(on_one_cpu(|| packets::measure(wanted, progress))?);
     }
@@ -76,6 +84,10 @@ fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Repo
     if parts.contains(&BenchPart::Clients) {
         let effort = if options.quick { clients::QUICK } else { clients::USUAL };
         report.clients = Some(on_one_cpu(|| clients::measure(effort, progress))?);
+    }
+    if parts.contains(&BenchPart::Control) {
+        let sizes = if options.quick { control::QUICK } else { control::USUAL };
+        report.control = Some(in_a_thread(|| control::measure(sizes, progress))?);
     }
     Ok(report)
 }
@@ -107,17 +119,17 @@ fn show(report: &Report, options: &Bench, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does work in a thread that the kernel does not move to another CPU in between.
-///
-/// It is a thread of its own also because a bed takes the thread that builds it into namespaces, for good.
+/// Does work in a thread that the kernel does not move to another CPU in between; what it starts stays there too.
 fn on_one_cpu<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    thread::scope(|scope| {
-        let pinned = scope.spawn(|| {
-            let mut cpu = CpuSet::new();
-            cpu.set(0)?;
-            sched_setaffinity(Pid::from_raw(0), &cpu).context("cannot stay on one CPU")?;
-            work()
-        });
-        pinned.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    in_a_thread(|| {
+        let mut cpu = CpuSet::new();
+        cpu.set(0)?;
+        sched_setaffinity(Pid::from_raw(0), &cpu).context("cannot stay on one CPU")?;
+        work()
     })
+}
+
+/// Does work in a thread of its own: what is measured takes its thread into namespaces, for good.
+fn in_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
 }

@@ -62,6 +62,8 @@ pub(crate) enum Part {
     Path,
     /// What clients see: TCP and UDP through Lightpath, nftables, HAProxy and NGINX.
     Clients,
+    /// What configurations take: time to build, start and change, and memory.
+    Control,
     /// All parts.
     All,
 }
@@ -69,7 +71,7 @@ pub(crate) enum Part {
 impl Bench {
     /// What to measure.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let all = [Part::Packets, Part::Path, Part::Clients];
+        let all = [Part::Packets, Part::Path, Part::Clients, Part::Control];
         if self.parts.contains(&Part::All) { all.to_vec() } else { self.parts.clone() }
     }
 }

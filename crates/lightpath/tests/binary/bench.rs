@@ -190,3 +190,18 @@ fn clients_are_measured_through_lightpath_and_through_what_is_installed() {
     let missing = report["clients"]["missing"].as_array().unwrap();
     assert_eq!(systems.len() + missing.len(), 5, "{report}");
 }
+
+#[test]
+fn configurations_are_measured_by_their_size() {
+    isolated();
+    let report = json(&bench(&["control", "--quick", "--json"]));
+    let sizes = report["control"]["sizes"].as_array().unwrap();
+    assert_eq!(sizes.len(), 2);
+    for size in sizes {
+        for key in ["build_ms", "rebuild_ms", "start_ms", "reload_ms", "resident_bytes", "map_bytes"] {
+            assert!(is_positive(&size[key]), "{key}: {size}");
+        }
+    }
+    let maps = |place: usize| sizes[place]["map_bytes"].as_u64().unwrap();
+    assert!(maps(0) < maps(1), "{report}");
+}

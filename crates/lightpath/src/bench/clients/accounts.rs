@@ -1,18 +1,14 @@
 //! What a system takes of its host, where that can be told apart: the time of its processes and programs, and memory.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::Result;
-use lightpath_dataplane::Pins;
 use lightpath_dataplane::bench::{Cost, map_bytes};
 
 use super::network::Network;
 use super::systems::LINKS;
+use crate::bench::daemon;
 use crate::bench::statistics::nanoseconds;
-
-/// Where the daemon pins, in the file system that this measurement has made for itself.
-pub(super) const PINS: &str = "/sys/fs/bpf/lightpath";
 
 /// Time that was accounted for, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +18,7 @@ impl Accounts {
     /// What the system's process, and its programs on the host's links, took so far. What the kernel does for a system in its
     /// network stack is nobody's: of one that is nothing else, nothing is known.
     pub(super) fn of(network: &Network) -> Result<Self> {
-        let Some(process) = &network.process else { return Ok(Self(None)) };
+        let Some(process) = &network.started.process else { return Ok(Self(None)) };
         let mut time = process_time(process.0.id());
         for link in LINKS {
             let cost = network.stand.lab.balancer.ns.run(|| Cost::on(link))??;
@@ -47,19 +43,12 @@ fn process_time(process: u32) -> f64 {
     times.sum::<f64>() / 1e3
 }
 
-/// Bytes of memory that the system's process has of its own and shares with others, now.
+/// Bytes of memory that the system's process has, now.
 pub(super) fn resident(network: &Network) -> Result<Option<u64>> {
-    let Some(process) = &network.process else { return Ok(None) };
-    let status = fs::read_to_string(format!("/proc/{}/status", process.0.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-    Ok(kib.map(|kib| kib * 1024))
+    network.started.process.as_ref().map(|process| daemon::resident(process.0.id())).transpose()
 }
 
-/// Bytes of the maps of Lightpath.
+/// Bytes of its BPF maps.
 pub(super) fn maps(network: &Network) -> Result<Option<u64>> {
-    if network.system.word != "lightpath" {
-        return Ok(None);
-    }
-    Ok(Some(map_bytes(&Pins::new(Path::new(PINS), "default"))?))
+    Ok(network.started.pins.as_ref().map(map_bytes).transpose()?)
 }

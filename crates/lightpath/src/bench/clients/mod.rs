@@ -139,7 +139,7 @@ impl Lane {
         };
         Ok(Seen {
             name: name.to_owned(),
-            version: self.network.version.clone(),
+            version: self.network.started.version.clone(),
             requests_per_second: rate(&self.requests),
             requests_of_direct: paired_ratio(&direct.requests, &self.requests),
             added_us: paired_difference(&self.requests, &direct.requests),

@@ -6,10 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use lightpath_dataplane::Pins;
 use lightpath_lab::topology::{TwoArmed, plan};
 use lightpath_lab::{
     AfterAnswer, Answered, ClosedLoop, EchoServer, KillOnDrop, Travel, serve_plain_udp_echo, serve_tcp_echo,
 };
+
+use crate::bench::daemon::LOG;
 
 /// What stands between client and backend.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Stand {
 pub(super) struct Started {
     /// Its process, if it is one.
     pub(super) process: Option<KillOnDrop>,
+    /// The pins of its maps, if it has any.
+    pub(super) pins: Option<Pins>,
     /// What it calls itself.
     pub(super) version: Option<String>,
 }
@@ -47,8 +52,7 @@ pub(super) struct Started {
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) system: System,
-    pub(super) version: Option<String>,
-    pub(super) process: Option<KillOnDrop>,
+    pub(super) started: Started,
     pub(super) stand: Stand,
     _servers: Vec<EchoServer>,
 }
@@ -95,9 +99,8 @@ impl Network {
             servers.push(serve_tcp_echo(&backend.ns, at(CLOSING), AfterAnswer::Close)?);
             servers.push(serve_plain_udp_echo(&backend.ns, at(KEEPING))?);
         }
-        let Started { process, version } =
-            (system.start)(&stand).with_context(|| format!("cannot start {}", system.name))?;
-        let network = Self { system, version, process, stand, _servers: servers };
+        let started = (system.start)(&stand).with_context(|| format!("cannot start {}", system.name))?;
+        let network = Self { system, started, stand, _servers: servers };
         network.wait()?;
         Ok(network)
     }
@@ -140,7 +143,7 @@ impl Network {
 
     /// What the system has written, for an error.
     fn said(&self) -> String {
-        let log = std::fs::read_to_string(self.stand.scratch.join("log")).unwrap_or_default();
+        let log = std::fs::read_to_string(self.stand.scratch.join(LOG)).unwrap_or_default();
         if log.is_empty() { String::new() } else { format!("; it says:\n{log}") }
     }
 }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use lightpath_lab::KillOnDrop;
 
 use super::network::{CLOSING, KEEPING, Stand, Started, System, vip};
+use crate::bench::daemon::{Daemon, LOG};
 use crate::bench::installed::installed;
 use crate::bench::nft;
 
@@ -57,12 +58,8 @@ fn lightpath(stand: &Stand) -> Result<Started> {
         )
     });
     let text = format!("[node]\ninterfaces = [\"{clients}\", \"{backends}\"]\n{}", services.concat());
-    let file = stand.write("lightpath.toml", &text)?;
-    let program = std::env::current_exe()?;
-    let mut command = stand.lab.balancer.ns.command(&program.to_string_lossy());
-    command.arg("run").arg("-c").arg(file).arg("--run-dir").arg(stand.scratch.join("run"));
-    command.arg("--state-dir").arg(stand.scratch.join("state")).arg("--bpf-dir").arg(super::accounts::PINS);
-    Ok(Started { process: Some(start(stand, &mut command)?), version: None })
+    let daemon = Daemon::start(&stand.lab.balancer.ns, &stand.scratch, &text)?;
+    Ok(Started { pins: Some(daemon.pins()), process: Some(daemon.process), version: None })
 }
 
 fn nftables(stand: &Stand) -> Result<Started> {
@@ -73,7 +70,7 @@ fn nftables(stand: &Stand) -> Result<Started> {
             "table ip nat {{\n chain in {{\n  type nat hook prerouting priority dstnat;\n  ip daddr {vip} dnat to {backend}\n }}\n}}\n"
         ),
     )?;
-    Ok(Started { process: None, version: version("nft", "--version") })
+    Ok(Started { version: version("nft", "--version"), ..Started::default() })
 }
 
 fn haproxy(stand: &Stand) -> Result<Started> {
@@ -88,7 +85,7 @@ fn haproxy(stand: &Stand) -> Result<Started> {
     let file = stand.write("haproxy.cfg", &text)?;
     let mut command = stand.lab.balancer.ns.command("haproxy");
     command.arg("-db").arg("-f").arg(file);
-    Ok(Started { process: Some(start(stand, &mut command)?), version: version("haproxy", "-v") })
+    Ok(Started { process: Some(start(stand, &mut command)?), version: version("haproxy", "-v"), pins: None })
 }
 
 fn nginx(stand: &Stand) -> Result<Started> {
@@ -105,7 +102,7 @@ fn nginx(stand: &Stand) -> Result<Started> {
     let file = stand.write("nginx.conf", &text)?;
     let mut command = stand.lab.balancer.ns.command("nginx");
     command.args(["-e", "stderr", "-c"]).arg(file);
-    Ok(Started { process: Some(start(stand, &mut command)?), version: version("nginx", "-v") })
+    Ok(Started { process: Some(start(stand, &mut command)?), version: version("nginx", "-v"), pins: None })
 }
 
 /// Makes the VIP an address of the balancer, for systems that accept connections themselves.
@@ -115,7 +112,7 @@ fn take_vip(stand: &Stand) -> Result<()> {
 
 /// Starts a process that writes to the stand's log.
 fn start(stand: &Stand, command: &mut Command) -> Result<KillOnDrop> {
-    let log = File::create(stand.scratch.join("log"))?;
+    let log = File::create(stand.scratch.join(LOG))?;
     Ok(KillOnDrop(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?))
 }
 

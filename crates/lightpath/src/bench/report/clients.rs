@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plot::{Chart, Plot, Series};
 use super::section::{Section, missing};
-use super::sheet::{Sheet, whole};
+use super::sheet::{Sheet, mebibytes, whole};
 
 /// Everything that clients saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,11 +206,6 @@ fn curves<'a>(latencies: impl Iterator<Item = (&'a String, &'a Latency)>) -> Cha
 
 fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a size is shown with one digit of its fraction")]
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / 1024.0 / 1024.0)
 }
 
 fn unknown() -> String {

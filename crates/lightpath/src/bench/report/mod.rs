@@ -2,6 +2,7 @@
 
 pub(super) mod clients;
 pub(super) mod compared;
+pub(super) mod control;
 mod document;
 mod machine;
 pub(super) mod packets;
@@ -15,6 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use clients::Clients;
+use control::Control;
 use packets::Packets;
 use path::Path;
 use section::Section;
@@ -37,6 +39,9 @@ pub(super) struct Report {
     /// What clients see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) clients: Option<Clients>,
+    /// What configurations take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) control: Option<Control>,
 }
 
 impl Report {
@@ -45,7 +50,8 @@ impl Report {
         let packets = self.packets.iter().map(Packets::section);
         let path = self.path.iter().map(Path::section);
         let clients = self.clients.iter().flat_map(Clients::sections);
-        packets.chain(path).chain(clients).collect()
+        let control = self.control.iter().map(Control::section);
+        packets.chain(path).chain(clients).chain(control).collect()
     }
 }
 

@@ -98,6 +98,12 @@ pub(in crate::bench) fn whole(number: f64) -> String {
     if number.is_finite() { grouped(number.round() as u64) } else { "–".to_owned() }
 }
 
+/// Bytes, in mebibytes.
+#[expect(clippy::cast_precision_loss, reason = "a size is shown with one digit of its fraction")]
+pub(in crate::bench) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / 1024.0 / 1024.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

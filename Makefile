@@ -12,7 +12,7 @@ bpf_clippy = $(if $(wildcard /usr/lib/rustlib/bpfel-unknown-none), \
 help:
 	@echo 'make build          build $(output)/release/lightpath'
 	@echo 'make demo           build, then show a load balancer at work (as root)'
-	@echo 'make bench          build, then measure what a packet costs on this host (as root)'
+	@echo 'make bench          build, then measure all there is on this host, also HAProxy, NGINX and nftables (as root)'
 	@echo 'make bench-check    does a packet cost more than in BASE=HEAD? Measures both builds in turn (as root)'
 	@echo 'make test           run every test (as root: they make network namespaces and load BPF programs)'
 	@echo 'make test-kernels   run those of the data plane on Linux 6.1 and 6.12, in QEMU'
@@ -46,9 +46,15 @@ setup-deb:
 demo: build
 	$(output)/release/lightpath demo
 
+# The results of one run, as a page for a browser and for `lightpath bench --from`, which writes them as docs/benchmarks.md.
 .PHONY: bench
-bench: build
-	$(output)/release/lightpath bench
+bench: build setup-bench
+	mkdir -p bench
+	$(output)/release/lightpath bench all --html bench/report.html --keep bench/report.json
+
+.PHONY: setup-bench
+setup-bench:
+	@scripts/setup --bench
 
 BASE ?= HEAD
 

@@ -105,6 +105,9 @@ fn read(file: &PathBuf) -> Result<Report> {
 }
 
 fn show(report: &Report, options: &Bench, json: bool) -> Result<ExitCode> {
+    if let Some(file) = &options.keep {
+        report::write(file, &serde_json::to_string_pretty(report)?)?;
+    }
     if let Some(file) = &options.html {
         report.write_html(file)?;
     }

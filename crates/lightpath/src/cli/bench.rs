@@ -12,6 +12,7 @@ Example:
   lightpath bench --quick
   lightpath bench --rows 'TCP4*' --rounds 100 --json
   lightpath bench --against katran.o:balancer_ingress
+  lightpath bench all --keep report.json --html report.html
   lightpath bench --base target/old/lightpath --rounds 50";
 
 /// What is measured, how often, and where the results go.
@@ -34,7 +35,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FILE:PROGRAM|PIN")]
     pub(crate) against: Vec<String>,
     /// packets: measure another build of Lightpath in turn with this one, and fail if this one is slower.
-    #[arg(long, value_name = "BINARY", conflicts_with_all = ["against", "html", "write", "from", "quick"])]
+    #[arg(long, value_name = "BINARY", conflicts_with_all = ["against", "keep", "html", "write", "from", "quick"])]
     pub(crate) base: Option<PathBuf>,
     /// How many times the cost of the other build is too much.
     #[arg(long, value_name = "TIMES", default_value_t = 1.1, requires = "base")]
@@ -42,9 +43,12 @@ pub(crate) struct Bench {
     /// Measure a round for each line of standard input: what --base has the other build do.
     #[arg(long, hide = true)]
     pub(crate) in_step: bool,
-    /// Measure nothing: take the results from this file, which --json has printed.
+    /// Measure nothing: take the results from this file, which --keep has written or --json printed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "rounds", "rows", "against"])]
     pub(crate) from: Option<PathBuf>,
+    /// Write the results to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep: Option<PathBuf>,
     /// Write the results with plots to this file, for a browser.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,

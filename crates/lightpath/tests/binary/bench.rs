@@ -59,9 +59,12 @@ fn results_are_written_as_pages_with_plots_and_can_be_written_again() {
     let scratch = isolated();
     let (page, markdown) = (scratch.join("report.html"), scratch.join("docs/benchmarks.md"));
     let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let kept = scratch.join("kept/report.json");
     let measured = bench(&[
         "--quick",
         "--json",
+        "--keep",
+        &path(&kept),
         "--rows",
         "TCP4 established, nat",
         "--html",
@@ -83,8 +86,8 @@ fn results_are_written_as_pages_with_plots_and_can_be_written_again() {
     assert!(html.contains("<svg") && text.contains("(benchmarks-flows.svg)"), "{text}");
     assert!(fs::read_to_string(scratch.join("docs/benchmarks-flows.svg")).unwrap().starts_with("<svg"));
 
-    let kept = scratch.join("report.json");
-    fs::write(&kept, &measured.stdout).unwrap();
+    let from_file: Value = serde_json::from_str(&fs::read_to_string(&kept).unwrap()).unwrap();
+    assert_eq!(from_file, report);
     let again = scratch.join("docs/again.md");
     let output = bench(&["--from", &path(&kept), "--write", &path(&again)]);
     assert!(output.status.success(), "{output:?}");

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -40,11 +41,22 @@ pub(super) fn all(missing: &mut Vec<String>) -> Vec<System> {
         ("nginx", "NGINX, stream", true, nginx),
     ];
     for (program, name, carries_udp, start) in others {
-        if installed(program, missing) {
+        if installed(program, missing) && (program != "nginx" || has_stream(missing)) {
             systems.push(System { name, word: program, carries_udp, is_direct: false, start });
         }
     }
     systems
+}
+
+/// NGINX's module for what is not HTTP, where Debian has it.
+const STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
+fn has_stream(missing: &mut Vec<String>) -> bool {
+    let there = Path::new(STREAM).is_file();
+    if !there {
+        missing.push("nginx's stream module".to_owned());
+    }
+    there
 }
 
 /// The real daemon.
@@ -96,7 +108,7 @@ fn nginx(stand: &Stand) -> Result<Started> {
         .concat();
     let scratch = stand.scratch.display();
     let text = format!(
-        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\nmaster_process off;\npid {scratch}/pid;\n\
+        "load_module {STREAM};\ndaemon off;\nmaster_process off;\npid {scratch}/pid;\n\
          error_log stderr;\nevents {{ worker_connections 4096; }}\nstream {{\n{servers}}}\n"
     );
     let file = stand.write("nginx.conf", &text)?;

@@ -93,17 +93,29 @@ fn prose(text: &str) -> String {
 }
 
 fn introduction(machine: &Machine, command: &str) -> String {
-    let Machine { date, version, kernel, architecture, processor, cpus, memory_mib, system, is_virtual } =
-        machine;
+    let Machine {
+        date,
+        version,
+        kernel,
+        architecture,
+        processor,
+        cpus,
+        memory_mib,
+        system,
+        is_virtual,
+        debug_build,
+    } = machine;
+    let build = if *debug_build { " (a debug build)" } else { "" };
     let kind = if *is_virtual { "a virtual machine" } else { "a physical machine" };
     format!(
-        "Measured on {date} by `{command}`, with Lightpath {version} on {kind}: {cpus} CPUs of {processor}, {} GiB, Linux {kernel} \
+        "Measured on {date} by `{command}`, with Lightpath {version}{build} on {kind}: {cpus} CPUs of {processor}, {} GiB, Linux {kernel} \
          ({architecture}), {system}. The page is written by the benchmark itself; run it on your own hardware.",
         (memory_mib + 512) / 1024
     )
 }
 
-fn write(file: &Path, text: &str) -> Result<()> {
+/// Writes a file, in a directory that is made if it is not there.
+pub(in crate::bench) fn write(file: &Path, text: &str) -> Result<()> {
     if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }

@@ -15,6 +15,8 @@ pub(in crate::bench) struct Machine {
     pub(in crate::bench) date: String,
     /// The version of this program.
     pub(in crate::bench) version: String,
+    /// Whether this program was built without optimisation; the packet path never is.
+    pub(in crate::bench) debug_build: bool,
     /// What the kernel calls itself.
     pub(in crate::bench) kernel: String,
     /// The architecture, as x86_64.
@@ -42,6 +44,7 @@ impl Machine {
         Ok(Self {
             date: OffsetDateTime::now_utc().date().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            debug_build: cfg!(debug_assertions),
             kernel: names.release().to_string_lossy().into_owned(),
             architecture: names.machine().to_string_lossy().into_owned(),
             processor: field(&processor, "model name").map_or_else(unknown, |name| name.replace(": ", "")),

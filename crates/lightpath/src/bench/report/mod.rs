@@ -21,6 +21,7 @@ use packets::Packets;
 use path::Path;
 use section::Section;
 
+pub(super) use document::write;
 pub(super) use machine::Machine;
 
 /// Everything that was measured, and where. Parts that were not asked for are missing.

@@ -49,7 +49,6 @@ demo: build
 # The results of one run, as a page for a browser and for `lightpath bench --from`, which writes them as docs/benchmarks.md.
 .PHONY: bench
 bench: build setup-bench
-	mkdir -p bench
 	$(output)/release/lightpath bench all --html bench/report.html --keep bench/report.json
 
 .PHONY: setup-bench

@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use aya_ebpf::Global;
 use aya_ebpf::bindings::xdp_action;
-use aya_ebpf::helpers::generated::bpf_xdp_adjust_head;
+use aya_ebpf::helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray};
 use aya_ebpf::programs::XdpContext;
@@ -19,7 +19,7 @@ pub const RESTORED: usize = 64;
 #[expect(unsafe_code, reason = "the loader finds globals by unmangled names")]
 static FLOW_MASK: Global<u32> = Global::new(0);
 
-/// Bytes of the packet. What a program has put before it is taken off again.
+/// Bytes of the packet. What a program has put before it is taken off again, and what one has cut off behind is put back.
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "the loader finds globals by unmangled names")]
 static LENGTH: Global<u32> = Global::new(0);
@@ -107,10 +107,17 @@ fn prepare(context: &XdpContext) -> Option<(usize, usize, u32)> {
     // Addresses may be subtracted from each other, and nothing else: the compiler must not put off their difference.
     let length = black_box(context.data_end() - context.data()) as i32;
     let added = length - LENGTH.load() as i32;
-    if added != 0 {
+    if added > 0 {
         // SAFETY: the helper moves the packet's start within its buffer, or refuses; addresses are taken afterwards.
         #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
         let refused = unsafe { bpf_xdp_adjust_head(context.ctx, added) };
+        if refused != 0 {
+            return None;
+        }
+    } else if added < 0 {
+        // SAFETY: the same for its end.
+        #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
+        let refused = unsafe { bpf_xdp_adjust_tail(context.ctx, -added) };
         if refused != 0 {
             return None;
         }

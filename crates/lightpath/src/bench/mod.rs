@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::{panic, thread};
 
 use anyhow::{Context, Result};
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::capabilities::{LAB, require};
@@ -125,9 +125,13 @@ fn show(report: &Report, options: &Bench, json: bool) -> Result<ExitCode> {
 /// Does work in a thread that the kernel does not move to another CPU in between; what it starts stays there too.
 fn on_one_cpu<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     in_a_thread(|| {
-        let mut cpu = CpuSet::new();
-        cpu.set(0)?;
-        sched_setaffinity(Pid::from_raw(0), &cpu).context("cannot stay on one CPU")?;
+        let this_thread = Pid::from_raw(0);
+        let allowed = sched_getaffinity(this_thread)?;
+        // The first ones are those that interrupts come to, where nobody has spread them.
+        let last = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+        let mut one = CpuSet::new();
+        one.set(last.context("this process may run on no CPU")?)?;
+        sched_setaffinity(this_thread, &one).context("cannot stay on one CPU")?;
         work()
     })
 }

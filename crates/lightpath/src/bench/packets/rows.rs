@@ -83,10 +83,12 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(ALL.map(|flows| row("TCP4 established, dsr", with(Forward::Dsr), flows, TCP4)));
     rows.extend([1, K512].map(|flows| row("TCP4 established, ipip", with(Forward::Ipip), flows, TCP4)));
     rows.extend([1, K64].map(|flows| row("TCP4 established, gue", with(Forward::Gue), flows, TCP4)));
-    rows.extend([1, K64].map(|flows| Row {
+    // A connection that nobody answers is soon forgotten; of so many, each is met in nearly every round.
+    rows.extend([1, K4].map(|flows| Row {
         opened_by: Some(Kind::Opening),
         ..row("TCP4 established, fullnat", FULLNAT4, flows, TCP4)
     }));
+    rows.extend([1, K64].map(|flows| row("UDP4, fullnat", FULLNAT4, flows, UDP4)));
     rows.push(Row { keeps_flows: true, ..row("UDP4, fullnat, new sessions", NEW_SESSIONS4, ALL_NEW, UDP4) });
     rows.extend([1, K64].map(|flows| row("UDP4, nat", NAT4, flows, UDP4)));
     rows.extend([1, K64].map(|flows| row("TCP6 established, nat", NAT6, flows, TCP6)));

@@ -153,7 +153,7 @@ impl Clients {
                 },
                 Plot {
                     name: "latency",
-                    title: "TCP latency of one flow, by percentile".to_owned(),
+                    title: "How long answers take on one TCP connection".to_owned(),
                     chart: curves(self.systems.iter().map(|seen| (&seen.name, &seen.latency))),
                 },
             ],
@@ -196,12 +196,13 @@ impl Latency {
     }
 }
 
+/// How many of all answers had come after so long.
 fn curves<'a>(latencies: impl Iterator<Item = (&'a String, &'a Latency)>) -> Chart {
-    let series = latencies.map(|(name, latency)| Series {
-        name: name.clone(),
-        points: (1..).map(f64::from as fn(u32) -> f64).zip(latency.curve.iter().copied()).collect(),
+    let series = latencies.map(|(name, latency)| {
+        let percents = (1..).map(f64::from as fn(u8) -> f64);
+        Series { name: name.clone(), points: latency.curve.iter().copied().zip(percents).collect() }
     });
-    Chart::Lines { x: "percent of all answers", y: "µs", log: false, series: series.collect() }
+    Chart::Lines { x: "µs", y: "percent of answers that take no longer", series: series.collect() }
 }
 
 fn percent(share: f64) -> String {

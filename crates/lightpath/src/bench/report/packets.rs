@@ -122,7 +122,7 @@ impl Packets {
         Some(Plot {
             name: "flows",
             title: "Cost of a packet by the number of flows".to_owned(),
-            chart: Chart::Lines { x: "flows", y: "ns per packet, 10th percentile", log: true, series },
+            chart: Chart::Lines { x: "flows", y: "ns per packet, 10th percentile", series },
         })
     }
 }

@@ -22,8 +22,8 @@ pub(in crate::bench) struct Plot {
 /// What a picture shows.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::bench) enum Chart {
-    /// Lines through points; with `log`, each step on the horizontal axis doubles.
-    Lines { x: &'static str, y: &'static str, log: bool, series: Vec<Series> },
+    /// Lines through points; the horizontal axis is logarithmic.
+    Lines { x: &'static str, y: &'static str, series: Vec<Series> },
     /// A bar for each name.
     Bars { unit: &'static str, bars: Vec<(String, f64)> },
 }
@@ -44,6 +44,8 @@ const BAR: u32 = 30;
 const AROUND_BARS: u32 = 100;
 /// Room on the left for the names of bars.
 const NAMES: u32 = 230;
+/// A line of so many points is a curve.
+const MANY: usize = 20;
 const FONT: &str = "sans-serif";
 /// Told apart also by those who see red and green alike (Okabe and Ito's palette).
 const COLOURS: [RGBColor; 7] = [
@@ -61,17 +63,23 @@ impl Plot {
     pub(in crate::bench) fn svg(&self) -> Result<String> {
         let mut svg = String::new();
         match &self.chart {
-            Chart::Lines { x, y, log, series } => self.lines(&mut svg, [x, y], *log, series)?,
+            Chart::Lines { x, y, series } => self.lines(&mut svg, [x, y], series)?,
             Chart::Bars { unit, bars } => self.bars(&mut svg, unit, bars)?,
         }
         Ok(svg)
     }
 
-    fn lines(&self, svg: &mut String, [x, y]: [&str; 2], log: bool, series: &[Series]) -> Result<()> {
+    fn lines(&self, svg: &mut String, [x, y]: [&str; 2], series: &[Series]) -> Result<()> {
         let points = || series.iter().flat_map(|series| &series.points);
-        let highest = points().map(|point| point.1).fold(0.0, f64::max) * 1.1;
-        let largest = points().map(|point| point.0).fold(0.0, f64::max);
-        let scaled = |value: f64| if log { value.max(1.0).log2() } else { value };
+        let highest = points().map(|point| point.1).fold(1.0, f64::max) * 1.1;
+        let smallest = points().map(|point| point.0.log2()).fold(f64::INFINITY, f64::min);
+        let largest = points().map(|point| point.0.log2()).fold(f64::NEG_INFINITY, f64::max);
+        // A few points are what was measured; many are a curve.
+        let (mark, legend) = if points().count() < MANY * series.len() {
+            (3, SeriesLabelPosition::UpperLeft)
+        } else {
+            (0, SeriesLabelPosition::LowerRight)
+        };
         let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
         root.fill(&WHITE).map_err(undrawn)?;
         let mut chart = ChartBuilder::on(&root)
@@ -79,37 +87,31 @@ impl Plot {
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(0.0..scaled(largest), 0.0..highest.max(1.0))
+            .build_cartesian_2d(smallest..largest, 0.0..highest)
             .map_err(undrawn)?;
-        let name = |value: &f64| if log { power_of_two(*value) } else { format!("{value}") };
         chart
             .configure_mesh()
             .x_desc(x)
             .y_desc(y)
-            .x_labels(if log { 11 } else { 10 })
-            .x_label_formatter(&name)
+            .x_labels(11)
+            .x_label_formatter(&|exponent| power_of_two(*exponent))
             .y_label_formatter(&|value| format!("{value:.0}"))
             .max_light_lines(0)
             .label_style((FONT, 13))
             .draw()
             .map_err(undrawn)?;
         for (series, colour) in series.iter().zip(COLOURS.iter().cycle()) {
-            let points: Vec<(f64, f64)> =
-                series.points.iter().map(|point| (scaled(point.0), point.1)).collect();
+            let points = series.points.iter().map(|point| (point.0.log2(), point.1));
             let style = colour.stroke_width(2);
             chart
-                .draw_series(LineSeries::new(points.iter().copied(), style).point_size(if log {
-                    3
-                } else {
-                    0
-                }))
+                .draw_series(LineSeries::new(points, style).point_size(mark))
                 .map_err(undrawn)?
                 .label(&series.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(legend)
             .background_style(WHITE.mix(0.8))
             .border_style(RGBColor(200, 200, 200))
             .label_font((FONT, 13))
@@ -229,7 +231,6 @@ mod tests {
             chart: Chart::Lines {
                 x: "flows",
                 y: "ns",
-                log: true,
                 series: vec![series("one", 60.0), series("other", 90.0)],
             },
         };

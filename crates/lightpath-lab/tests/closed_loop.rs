@@ -1,5 +1,7 @@
 //! A load of questions and answers between two hosts.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -43,8 +43,8 @@ fn main() {
         ])
         .arg(&target_directory)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker())
-        // Both need inline assembly on a stable compiler, the one unstable feature there is.
-        .env("RUSTC_BOOTSTRAP", "aya_ebpf,lightpath_ebpf")
+        // All need inline assembly on a stable compiler, the one unstable feature there is.
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf,lightpath_ebpf,lightpath_capture_ebpf")
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags().join("\x1f"));
     for name in [
         "RUSTC_WRAPPER",
@@ -60,8 +60,13 @@ fn main() {
     if !status.success() {
         fail(&format!("the BPF programs do not build ({status}); the command was {build:?}"));
     }
-    for program in ["lightpath-ebpf", "lightpath-bench-ebpf", "lightpath-decap-ebpf", "lightpath-check-ebpf"]
-    {
+    for program in [
+        "lightpath-ebpf",
+        "lightpath-capture-ebpf",
+        "lightpath-bench-ebpf",
+        "lightpath-decap-ebpf",
+        "lightpath-check-ebpf",
+    ] {
         let object = target_directory.join(TARGET).join("release").join(program);
         std::fs::copy(&object, output.join(program).with_extension("o"))
             .unwrap_or_else(|error| fail(&format!("cannot copy {}: {error}", object.display())));

@@ -8,6 +8,7 @@
 
 mod address;
 mod backend;
+mod capture;
 mod check;
 mod counters;
 mod directory;
@@ -21,6 +22,7 @@ mod word;
 
 pub use address::Address;
 pub use backend::{Backend, BackendNumber, NextHop, Source};
+pub use capture::{CaptureFilter, Capturing, Ending, MAX_SNAPLEN, Sample};
 pub use check::{CHECK_DEVICE_MAC, CheckFlow, CheckedBackend, FIRST_CHECK_MARK, MAX_CHECKED};
 pub use counters::{BackendCounters, ServiceCounters, TunnelCounters};
 pub use directory::{Entry, FILTER_WORDS, Forward, Role, ServiceIndex, Slots, Tag};

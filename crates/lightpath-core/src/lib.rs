@@ -17,6 +17,7 @@
 mod account;
 mod answer;
 mod apply;
+mod capture;
 mod checksum;
 mod decap;
 mod decide;
@@ -53,6 +54,7 @@ pub mod wire;
 
 pub use account::{Counters, account, count};
 pub use apply::apply;
+pub use capture::{BALANCER_PLACE, PLACES, is_about_client, is_wanted};
 pub use checksum::{Delta, checksum};
 pub use decap::{Fate, Format, Refusal, TunnelEnd, decapsulate};
 pub use decide::{Placement, decide, placement};

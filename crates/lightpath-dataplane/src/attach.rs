@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::interface::{Interface, Mode};
 use crate::object::{PASS, object};
 use crate::pins::{Generation, Pins};
+use crate::program::vacated;
 use crate::{Dataplane, Error, maps};
 
 /// How an operator wants the program attached.
@@ -59,6 +60,8 @@ impl Dataplane {
         }
         take_off_others(&self.pins, interfaces)?;
         self.pins.promote_program()?;
+        // Nothing is on an interface any more that copies packets.
+        vacated(self.pins.capture_stages())?;
         if self.generation == Generation::Next {
             self.pins.forget_previous()?;
             self.pins.promote_maps()?;
@@ -108,7 +111,7 @@ pub(crate) fn attach_program(
 }
 
 /// Exchanges the program of this instance's pinned link, if it has one that is still attached.
-fn exchange(program: &mut Xdp, pins: &Pins, interface: &Interface) -> Result<bool, Error> {
+pub(crate) fn exchange(program: &mut Xdp, pins: &Pins, interface: &Interface) -> Result<bool, Error> {
     let path = pins.link(&interface.name);
     if !path.exists() {
         return Ok(false);

@@ -7,6 +7,7 @@
 
 mod attach;
 pub mod bench;
+mod capture;
 mod checks;
 mod clock;
 mod copy;
@@ -35,6 +36,7 @@ mod trial;
 pub use lightpath_core::host::{Changes, Image as Tables, Unwrapped};
 
 pub use attach::{Attachment, Detached, PassProgram, XdpMode, attach_pass, check_interfaces, detach};
+pub use capture::{Capture, Copied, Samples};
 pub use checks::CheckWay;
 pub use clock::is_synchronised;
 pub use counters::{Counters, CpuCounters};

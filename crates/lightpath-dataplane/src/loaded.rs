@@ -23,6 +23,16 @@ impl Loaded {
     /// Loads the object. Of its maps those of these names are the ones pinned in `directory`, which are made if they are not
     /// there; the others are its own.
     pub(crate) fn over(directory: &Path, names: &[&'static str], spec: &Spec) -> Result<Self, Error> {
+        Self::of(object(), directory, names, spec)
+    }
+
+    /// Loads another object with the same programs in it.
+    pub(crate) fn of(
+        bytes: &[u8],
+        directory: &Path,
+        names: &[&'static str],
+        spec: &Spec,
+    ) -> Result<Self, Error> {
         let directory_mask = spec.capacity.directory - 1;
         let session_mask = spec.capacity.sessions - 1;
         let [snat_first, snat_last] = [spec.snat_ports.first, spec.snat_ports.last].map(u32::from);
@@ -43,7 +53,7 @@ impl Loaded {
         for (name, path) in &map_pins {
             loader.map_pin_path(name, path.as_path());
         }
-        let mut object = loader.load(object())?;
+        let mut object = loader.load(bytes)?;
         loaded(&mut object, BALANCER)?;
         let stages = object.take_map(STAGES).ok_or(Error::Missing { name: STAGES })?;
         let mut stages = ProgramArray::try_from(stages).map_err(Error::map(STAGES))?;

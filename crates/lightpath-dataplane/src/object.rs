@@ -54,3 +54,9 @@ pub(crate) const DECAP: &str = "lightpath_decap";
 /// The ELF object with the way of health checks through the data plane.
 pub(crate) static CHECK_OBJECT: &[u8] =
     include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-check-ebpf.o"));
+/// The ELF object with the packet path while packets are copied.
+pub(crate) static CAPTURE_OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-capture-ebpf.o"));
+
+/// Name of the program in [`CAPTURE_OBJECT`] that stands before the balancer.
+pub(crate) const CAPTURE: &str = "lightpath_capture";

@@ -57,6 +57,11 @@ impl Pins {
         self.directory.join("stages_next")
     }
 
+    /// The same map of a program that copies packets.
+    pub(crate) fn capture_stages(&self) -> PathBuf {
+        self.directory.join("stages_capture")
+    }
+
     pub(crate) fn maps(&self, generation: Generation) -> PathBuf {
         match generation {
             Generation::Current => self.directory.join("maps"),
@@ -93,7 +98,13 @@ impl Pins {
     /// What a start that was cut short has left beside what runs. While a daemon starts or changes something, it has these too.
     #[must_use]
     pub fn unfinished(&self) -> Vec<PathBuf> {
-        let next = [self.next_program(), self.next_stages(), self.next_about(), self.maps(Generation::Next)];
+        let next = [
+            self.next_program(),
+            self.next_stages(),
+            self.next_about(),
+            self.maps(Generation::Next),
+            self.capture_stages(),
+        ];
         next.into_iter().filter(|path| path.exists()).collect()
     }
 

@@ -16,7 +16,7 @@ use lightpath_abi::{
     Backend, BackendCounters, Entry, FILTER_WORDS, Flow, FlowTable, SESSION_WAYS, SESSION_WORDS,
     ServiceCounters, SlotPair, Source, VlanInterface,
 };
-use lightpath_core::{Budget, Reason, ReplyKind, Stage};
+use lightpath_core::{Budget, PLACES, Reason, ReplyKind};
 
 /// [`lightpath_abi::Features`] of the configuration. Read-only once loaded, so the verifier drops what is off.
 #[unsafe(no_mangle)]
@@ -100,9 +100,9 @@ pub static ANSWER: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static VLANS: Array<VlanInterface> = Array::with_max_entries(VlanInterface::PLACES, MAPPABLE);
 
-/// What the fast path goes on to, by the number of the stage.
+/// What the fast path goes on to, by the number of the stage; behind them the fast path itself, for a program before it.
 #[map]
-pub static STAGES: ProgramArray = ProgramArray::with_max_entries(Stage::ALL.len() as u32, 0);
+pub static STAGES: ProgramArray = ProgramArray::with_max_entries(PLACES, 0);
 
 /// What this CPU has sent of ICMP errors. It starts anew with each program.
 #[map]

@@ -11,7 +11,7 @@ use lightpath_core::{
     Counters, Direction, HashKey, Parameters, Passing, PortPool, Reason, ReplyKind, Sighting, Tables, count,
 };
 
-use crate::{atomic, maps, outline};
+use crate::{atomic, maps, observer, outline};
 
 /// The maps.
 pub struct MapTables;
@@ -190,6 +190,7 @@ fn flows(table: FlowTable) -> &'static Array<Flow> {
 impl Counters for MapTables {
     #[inline(always)]
     fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize) {
+        observer::forwarded(direction, backend);
         let Some(counters) = maps::BACKEND_COUNTERS.get_ptr_mut(u32::from(backend)) else {
             return;
         };
@@ -202,6 +203,7 @@ impl Counters for MapTables {
 
     #[inline(always)]
     fn replied(&self, kind: ReplyKind) {
+        observer::answered(kind);
         if let Some(count) = maps::REPLIES.get_ptr_mut(kind.number()) {
             // SAFETY: as in `forwarded`.
             #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
@@ -224,6 +226,7 @@ impl Counters for MapTables {
 
     #[inline(always)]
     fn dropped(&self, reason: Reason, service: ServiceIndex) {
+        observer::dropped(reason, service);
         if let Some(count) = maps::REASONS.get_ptr_mut(reason as u32) {
             // SAFETY: as in `forwarded`.
             #[expect(unsafe_code, reason = "map values are reached through raw pointers")]

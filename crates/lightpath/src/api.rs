@@ -2,13 +2,14 @@
 
 mod remote;
 
+use std::io;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
@@ -82,7 +83,57 @@ pub(crate) fn send_within(
     })
 }
 
-async fn ask(place: &Place, mut request: Request<Full<Bytes>>) -> Result<String> {
+/// Trailers of a capture: how many packets it has, and how many copies were lost.
+pub(crate) const CAPTURED: &str = "lightpath-captured";
+pub(crate) const LOST: &str = "lightpath-lost";
+
+/// How a capture ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ended {
+    /// Packets it has.
+    pub(crate) captured: u64,
+    /// Packets it should have.
+    pub(crate) lost: u64,
+}
+
+/// Takes a long answer to POST `path` piece by piece.
+pub(crate) fn stream(
+    place: impl Into<Place>,
+    path: &str,
+    json: String,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Ended> {
+    let place = place.into();
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::TE, "trailers")
+        .body(Full::from(json))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut body = open(&place, request).await?;
+        let mut ended = Ended::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame?;
+            if let Some(piece) = frame.data_ref() {
+                take(piece)?;
+            } else if let Some(trailers) = frame.trailers_ref() {
+                let number = |name| trailers.get(name)?.to_str().ok()?.parse().ok();
+                let (captured, lost) = (number(CAPTURED), number(LOST));
+                ended = Ended { captured: captured.unwrap_or(0), lost: lost.unwrap_or(0) };
+            }
+        }
+        Ok(ended)
+    })
+}
+
+async fn ask(place: &Place, request: Request<Full<Bytes>>) -> Result<String> {
+    Ok(String::from_utf8(open(place, request).await?.collect().await?.to_bytes().into())?)
+}
+
+/// The body of an answer, once it is known to be no refusal.
+async fn open(place: &Place, mut request: Request<Full<Bytes>>) -> Result<Incoming> {
     match place {
         Place::Socket(socket) => {
             let stream = UnixStream::connect(socket).await.with_context(|| socket.display().to_string())?;
@@ -97,7 +148,7 @@ async fn ask(place: &Place, mut request: Request<Full<Bytes>>) -> Result<String>
     }
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<String>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Incoming>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -105,10 +156,10 @@ where
     tokio::spawn(connection);
     let answer = sender.send_request(request).await?;
     let status = answer.status();
-    let body = String::from_utf8(answer.into_body().collect().await?.to_bytes().into())?;
     if status.is_success() {
-        return Ok(body);
+        return Ok(answer.into_body());
     }
+    let body = String::from_utf8(answer.into_body().collect().await?.to_bytes().into())?;
     Err(serde_json::from_str::<Problem>(&body)
         .map_or_else(|_| anyhow!("the daemon answers {status}: {body}"), Error::from))
 }

@@ -1,6 +1,7 @@
 //! The command line as it is typed.
 
 mod bench;
+mod capture;
 mod change;
 mod decap;
 mod explain;
@@ -42,6 +43,7 @@ Example:
   lightpath doctor --json | jq '.findings[] | select(.severity == \"error\")'";
 
 pub(crate) use bench::{Bench, Part as BenchPart};
+pub(crate) use capture::{Capture, Wanted};
 pub(crate) use change::{Backend, NewService, Service};
 pub(crate) use decap::Decap;
 pub(crate) use explain::{Explain, Flow, Proto};
@@ -140,6 +142,9 @@ pub(crate) enum Command {
     /// Say what was dropped, why, and what to do about it.
     #[command(after_help = DROPS_HELP)]
     Drops(Drops),
+    /// Capture packets as they come and as they leave, with what became of each.
+    #[command(after_help = capture::HELP)]
+    Capture(Capture),
     /// Say what becomes of a flow or a packet, and why. Nothing is sent and nothing changes.
     #[command(after_help = explain::HELP)]
     Explain(Explain),

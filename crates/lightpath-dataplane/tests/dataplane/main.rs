@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod attach;
+mod capture;
 mod checks;
 mod decap;
 mod features;

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod capture;
 mod change;
 mod check;
 mod decap;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Service(change) => change::service(&instance, change, cli.global.json),
         Command::Status(options) => status::run(&instance, options, cli.global.json),
         Command::Drops(options) => drops::run(&instance, options.follow, cli.global.json),
+        Command::Capture(options) => capture::run(&instance, options, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),
         Command::Decap(options) => decap::run(options, &cli.global),

@@ -75,6 +75,7 @@ impl Daemon {
         if !running.capacity.holds(wanted.capacity) || !running.can_all_of(&wanted) {
             // A program that can do what either configuration needs takes over before the tables ask for it, and over larger
             // maps if they need to be.
+            self.end_capture();
             let mut kernel = Kernel(Dataplane::open(&self.instance.pins, &wanted.joined(&running))?);
             self.interfaces = Interfaces::attach(&self.interfaces.present(), node.xdp_mode, &mut kernel.0)?;
             self.kernel = kernel;
@@ -89,6 +90,7 @@ impl Daemon {
             Err(error) => bail!(error),
         }
         if !self.interfaces.are(&node.interfaces, node.xdp_mode) {
+            self.end_capture();
             self.interfaces = Interfaces::attach(&node.interfaces, node.xdp_mode, &mut self.kernel.0)?;
         }
         Ok(())
@@ -97,6 +99,7 @@ impl Daemon {
     /// Fills fresh tables beside those in use, and takes them into use at once. Every flow is placed anew.
     fn start_afresh(&mut self, next: &mut Reconciler, wanted: &Spec) -> Result<()> {
         let node = next.config().node.clone();
+        self.end_capture();
         let mut kernel = Kernel(Dataplane::open_fresh(&self.instance.pins, wanted)?);
         let mut afresh = Reconciler::new(next.wanted().clone(), &kernel.0.tables());
         let known = self.known();

@@ -39,6 +39,8 @@ impl Daemon {
                     send(to, self.change(&change, now).await);
                 }
             }
+            Question::Capture(wanted, to) => send(to, self.begin_capture(wanted)),
+            Question::EndCapture => self.forget_capture(),
             Question::ExplainFlow(flow, to) => send(to, self.explain(|snapshot| snapshot.flow(&flow))),
             Question::ExplainPackets(packets, to) => {
                 let explain =

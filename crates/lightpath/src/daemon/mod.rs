@@ -4,6 +4,7 @@
 mod adopt;
 mod answers;
 mod backends;
+mod capture;
 mod changes;
 mod check_ways;
 mod events;
@@ -48,6 +49,7 @@ use tracing::{debug, error, warn};
 use crate::event::{About, Kind};
 use crate::instance::Instance;
 use crate::take_off::take_off;
+use capture::Capture;
 use check_ways::CheckWays;
 use events::{Events, Faults, Observer};
 use host::Host;
@@ -114,6 +116,8 @@ pub(crate) struct Daemon {
     asked: mpsc::Receiver<Question>,
     /// Whether memory was freed that the allocator may have kept.
     has_garbage: bool,
+    /// Of packets, while somebody looks on.
+    capture: Option<Capture>,
     /// Of a program that has just taken the place of another.
     watch: Option<Watch>,
     /// The version that is being tried.
@@ -179,6 +183,7 @@ impl Daemon {
                 _ = settle.tick() => self.settle(),
             }
             if let Some(successor) = self.successor.take() {
+                self.end_capture();
                 // Until the successor is ready, which keeps this process's id.
                 notify::reloading();
                 self.check_ways.close().await;
@@ -187,6 +192,7 @@ impl Daemon {
                 return Ok(Some(successor));
             }
         }
+        self.end_capture();
         notify::stopping();
         self.check_ways.close().await;
         let message = "the daemon stops; the data plane goes on forwarding, `lightpath detach` takes it off";

@@ -107,6 +107,7 @@ impl Daemon {
         let needed = spec(self.reconciler.config(), &self.vlans).map_err(conflict)?;
         let id = |dataplane: &Dataplane| dataplane.info().map(|info| info.id);
         let before = id(&self.kernel.0).map_err(|error| conflict(error.into()))?;
+        self.end_capture();
         self.kernel.0.roll_back(&needed).map_err(|error| conflict(error.into()))?;
         self.watch = None;
         let after = id(&self.kernel.0).map_err(|error| conflict(error.into()))?;

@@ -132,6 +132,7 @@ impl Daemon {
             watch,
             trial: None,
             successor: None,
+            capture: None,
         })
     }
 }

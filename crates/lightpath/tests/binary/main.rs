@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod bench;
+mod capture;
 mod cli;
 mod common;
 mod daemon;

@@ -19,6 +19,7 @@ use super::progress::Progress;
 use super::report::control::{Control, Taken};
 use super::statistics::median;
 use crate::daemon::{Kernel, spec};
+use lightpath_control::hops::Vlans;
 use lightpath_control::reconcile::Reconciler;
 use size::Size;
 
@@ -102,7 +103,7 @@ fn build(size: Size, directory: &Path) -> Result<(f64, f64)> {
         let pins = Pins::new(Path::new("/sys/fs/bpf"), &format!("{name}-tables{number}"));
         let config = parsed(&size.file(0))?;
         let hops = hops(&config, 1);
-        let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config)?)?);
+        let mut kernel = Kernel(Dataplane::open(&pins, &spec(&config, &Vlans::default())?)?);
         let mut reconciler = Reconciler::new(config, &kernel.0.tables());
         let began = Instant::now();
         reconcile(&mut reconciler, &hops, &mut kernel)?;

@@ -6,15 +6,19 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::problems::Query;
+use super::problems::{Body, Query};
 use super::routes::Questions;
 use super::{Question, ask};
+use crate::api::{CAPTURED, LOST};
+use crate::cli::Wanted;
+use crate::daemon::capture;
 use crate::event::Event;
 use crate::problem::Problem;
 
@@ -43,6 +47,25 @@ pub(super) async fn events(
     // An event has nothing in it that JSON cannot say.
     let messages = events.follow(last).filter_map(async |event| message(&event).ok().map(Ok));
     Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Packets as they come and as they leave, in pcapng. Trailers tell how many there were, and how many were lost.
+#[utoipa::path(post, path = "/v1/capture", request_body = Wanted, responses(
+    (status = 200, description = "Packets, until there are enough of them.", content_type = "application/x-pcapng"),
+    (status = 404, description = "There is no such service or backend.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Somebody else captures.", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "This is no filter.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn capture(
+    State(questions): Questions,
+    Body(wanted): Body<Wanted>,
+) -> Result<Response, Problem> {
+    let begun = ask(&questions, |answer| Question::Capture(wanted, answer)).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-pcapng".to_owned()),
+        (header::TRAILER, format!("{CAPTURED}, {LOST}")),
+    ];
+    Ok((headers, capture::body(begun, questions)).into_response())
 }
 
 fn message(event: &Event) -> Result<Message, axum::Error> {

@@ -19,11 +19,12 @@ use lightpath_control::overrides::Change;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
+use super::capture::Begun;
 use super::events::Events;
 use super::metrics::Figures;
 use crate::api;
 use crate::changed::{Changed, Exchanged};
-use crate::cli::Flow;
+use crate::cli::{Flow, Wanted};
 use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
 use crate::status::Status;
@@ -51,6 +52,10 @@ pub(super) enum Question {
     Upgrade(PathBuf, Answer<Exchanged>),
     /// A change on top of the file; whether a backend that it takes out leaves at once.
     Change(Change, bool, Answer<Changed>),
+    /// POST /v1/capture.
+    Capture(Wanted, Answer<Begun>),
+    /// Nobody reads a capture any more.
+    EndCapture,
     /// GET /v1/explain.
     ExplainFlow(Flow, Answer<Explanation>),
     /// POST /v1/explain.

@@ -41,6 +41,7 @@ pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> R
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status))
         .routes(routes!(follow::events))
+        .routes(routes!(follow::capture))
         .routes(routes!(reload))
         .routes(routes!(roll_back))
         .routes(routes!(upgrade))

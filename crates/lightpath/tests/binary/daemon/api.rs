@@ -99,6 +99,8 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     const UPGRADE: Operation = ("post", "/v1/upgrade");
     // It does not end, and has a test of its own (events.rs).
     const EVENTS: Operation = ("get", "/v1/events");
+    // What it answers is no JSON, and has a test of its own (capture.rs).
+    const CAPTURE: Operation = ("post", "/v1/capture");
     const EXPLAIN: [Operation; 2] = [("get", "/v1/explain"), ("post", "/v1/explain")];
     const ADD_SERVICE: Operation = ("post", "/v1/services");
     const REMOVE_SERVICE: Operation = ("delete", "/v1/services/{service}");
@@ -118,6 +120,8 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     vec![
         (STATUS, "/v1/status".to_owned(), Value::Null, 200),
         (EVENTS, "/v1/events?after=x".to_owned(), Value::Null, 400),
+        (CAPTURE, "/v1/capture".to_owned(), json!({ "service": "nobody" }), 404),
+        (CAPTURE, "/v1/capture".to_owned(), json!({ "client": "nobody" }), 422),
         (RELOAD, "/v1/reload?discard=true".to_owned(), Value::Null, 200),
         (ROLL_BACK, "/v1/rollback".to_owned(), Value::Null, 409),
         (UPGRADE, "/v1/upgrade".to_owned(), json!({ "binary": "lightpath" }), 422),

@@ -23,7 +23,7 @@ pub struct Frame {
     pub destination_port: u16,
     /// IP protocol number of the transport.
     pub protocol: u8,
-    /// TCP: whether this packet opens a connection: SYN without ACK.
+    /// TCP: whether this packet opens a connection: SYN without ACK, RST or FIN.
     pub syn: bool,
     /// TCP: its flags; else 0.
     pub flags: u8,

@@ -85,11 +85,11 @@ impl Header {
         self.0[13]
     }
 
-    /// Whether this segment opens a connection: SYN without ACK.
+    /// Whether this segment opens a connection: SYN without ACK, and without what would end it at once.
     #[inline(always)]
     #[must_use]
     pub const fn opens(&self) -> bool {
-        self.flags() & (SYN | ACK) == SYN
+        self.flags() & (SYN | ACK | RST | FIN) == SYN
     }
 
     /// Length of the header with options, in bytes, as the data offset field says.

@@ -334,6 +334,8 @@ fn refused(clients: &mut Clients) -> Vec<Case> {
         crowded,
         Case::drop("fullnat: no connection is known", Reason::NoSession, &to(80)),
         Case::drop("fullnat: SYN and ACK of none", Reason::NoSession, &to(80).flags(SYN | ACK)),
+        Case::drop("fullnat: SYN and FIN of none", Reason::NoSession, &to(80).flags(SYN | FIN)),
+        Case::drop("fullnat: SYN and RST of none", Reason::NoSession, &to(80).flags(SYN | RST)),
         Case::drop("fullnat: no backend", Reason::NoBackend, &to(90).flags(SYN)),
         Case::drop("fullnat: no source", Reason::NoSource, &to(91).flags(SYN)),
         Case::drop("fullnat: TTL of 1", Reason::TtlExpired, &to(80).flags(SYN).ttl(1)),

@@ -171,7 +171,8 @@ impl Endpoints {
     fn of(packet: &SlicedPacket<'_>) -> Option<Self> {
         let (ports, syn, sequence) = match packet.transport.as_ref()? {
             TransportSlice::Tcp(tcp) => {
-                ([tcp.source_port(), tcp.destination_port()], tcp.syn() && !tcp.ack(), tcp.sequence_number())
+                let opens = tcp.syn() && !tcp.ack() && !tcp.rst() && !tcp.fin();
+                ([tcp.source_port(), tcp.destination_port()], opens, tcp.sequence_number())
             }
             TransportSlice::Udp(udp) => ([udp.source_port(), udp.destination_port()], false, 0),
             _ => return None,

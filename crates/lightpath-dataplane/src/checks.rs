@@ -118,7 +118,9 @@ fn attach(
         |source: ProgramError| Error::Attach { interface: interface.to_owned(), source: Box::new(source) };
     if !has_links() {
         match qdisc_add_clsact(interface) {
-            Ok(()) | Err(TcError::AlreadyAttached) => {}
+            Ok(()) => {}
+            // It has one already, of another process or an earlier one.
+            Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(nix::libc::EEXIST) => {}
             Err(error) => return Err(failed(error.into())),
         }
     }

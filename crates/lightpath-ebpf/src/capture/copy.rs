@@ -1,5 +1,6 @@
 //! Copies of packets, as they come and as they leave.
 
+use core::hint::black_box;
 use core::ptr::{addr_of_mut, from_ref};
 
 use aya_ebpf::helpers::generated::{
@@ -97,9 +98,12 @@ fn copies(filter: &CaptureFilter, state: &mut Capturing, context: &XdpContext) -
 /// Copies so many bytes of the packet to an offset of the state's; how many there are then.
 #[inline(always)]
 fn copy(state: &mut Capturing, at: u32, bytes: u32, context: &XdpContext) -> u32 {
-    if bytes == 0 || bytes > MAX_SNAPLEN || at > MAX_SNAPLEN {
+    // Of a number that is not 0 verifiers before that of Linux 6.8 (kernel commit d028f87517d6) do not know that it is 1 or more.
+    let last = black_box(bytes.wrapping_sub(1));
+    if last >= MAX_SNAPLEN || at > MAX_SNAPLEN {
         return 0;
     }
+    let bytes = last + 1;
     let place = addr_of_mut!(state.bytes).cast::<u8>().wrapping_add(at as usize);
     // SAFETY: `at` and `bytes` together lie within the state's bytes, and the helper refuses what is not in the packet.
     #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]

@@ -80,8 +80,9 @@ struct Lane {
     datagram_latencies: Vec<f64>,
     /// Questions that were not answered.
     lost: u64,
-    /// Microseconds that the system itself accounts for, for a request.
+    /// Microseconds that the system itself accounts for, for a request and for a datagram.
     own: Vec<f64>,
+    datagrams_own: Vec<f64>,
 }
 
 impl Lane {
@@ -95,27 +96,35 @@ impl Lane {
             datagram_latencies: Vec::new(),
             lost: 0,
             own: Vec::new(),
+            datagrams_own: Vec::new(),
         }
     }
 
     fn run(&mut self, load: Duration) -> Result<()> {
-        let before = Accounts::of(&self.network)?;
-        let requests = self.ask(Travel::Tcp, FLOWS, load)?;
-        if let Some(own) = Accounts::of(&self.network)?.since(before) {
-            self.own.push(own / count(requests.times.len()));
-        }
+        let (requests, own) = self.ask_and_account(Travel::Tcp, load)?;
         self.requests.push(each(&requests));
+        self.own.extend(own);
         let connections = self.ask(Travel::FreshTcp, FLOWS, load)?;
         self.connections.push(each(&connections));
         let alone = self.ask(Travel::Tcp, 1, load)?;
         self.latencies.extend(alone.times.iter().copied().map(microseconds));
         if self.network.system.carries_udp {
-            let datagrams = self.ask(Travel::Udp, FLOWS, load)?;
+            let (datagrams, own) = self.ask_and_account(Travel::Udp, load)?;
             self.datagrams.push(each(&datagrams));
+            self.datagrams_own.extend(own);
             let alone = self.ask(Travel::Udp, 1, load)?;
             self.datagram_latencies.extend(alone.times.iter().copied().map(microseconds));
         }
         Ok(())
+    }
+
+    /// Asks by many flows; also the microseconds that the system itself accounts for, for each answer.
+    fn ask_and_account(&mut self, by: Travel, load: Duration) -> Result<(Answered, Option<f64>)> {
+        let before = Accounts::of(&self.network)?;
+        let answered = self.ask(by, FLOWS, load)?;
+        let own = Accounts::of(&self.network)?.since(before);
+        let each = own.map(|own| own / count(answered.times.len()));
+        Ok((answered, each))
     }
 
     fn ask(&mut self, by: Travel, flows: usize, duration: Duration) -> Result<Answered> {
@@ -135,6 +144,8 @@ impl Lane {
         let datagrams = || Datagrams {
             answers_per_second: rate(&self.datagrams),
             share_of_direct: paired_ratio(&direct.datagrams, &self.datagrams),
+            added_us: paired_difference(&self.datagrams, &direct.datagrams),
+            own_us: known(&self.datagrams_own),
             latency: latency(&self.datagram_latencies),
         };
         Ok(Seen {
@@ -143,7 +154,7 @@ impl Lane {
             requests_per_second: rate(&self.requests),
             requests_of_direct: paired_ratio(&direct.requests, &self.requests),
             added_us: paired_difference(&self.requests, &direct.requests),
-            own_us: (!self.own.is_empty()).then(|| median(&self.own)),
+            own_us: known(&self.own),
             connections_per_second: rate(&self.connections),
             connections_of_direct: paired_ratio(&direct.connections, &self.connections),
             latency: latency(&self.latencies),
@@ -153,6 +164,11 @@ impl Lane {
             map_bytes: accounts::maps(&self.network)?,
         })
     }
+}
+
+/// The median, if anything was seen.
+fn known(times: &[f64]) -> Option<f64> {
+    (!times.is_empty()).then(|| median(times))
 }
 
 /// Microseconds of the CPU for each answer.

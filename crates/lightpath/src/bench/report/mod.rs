@@ -97,8 +97,13 @@ mod tests {
         };
         let latency =
             Latency { p50_us: 16.0, p90_us: 18.5, p99_us: 40.0, curve: (1..100).map(f64::from).collect() };
-        let datagrams =
-            Datagrams { answers_per_second: 80_000.0, share_of_direct: 0.98, latency: latency.clone() };
+        let datagrams = Datagrams {
+            answers_per_second: 80_000.0,
+            share_of_direct: 0.98,
+            added_us: 0.5,
+            own_us: None,
+            latency: latency.clone(),
+        };
         Report {
             machine: Machine {
                 date: "2026-11-23".to_owned(),
@@ -195,7 +200,7 @@ mod tests {
             "Lightpath, nat 65,536 3,401,361 294 317 75 0.75 100.0 %",
             "Not installed, and so not measured: nft. `scripts/setup --bench` installs them.",
             "Lightpath, nat 74,900 97 % 0.40 1.10 14,800 96 % 16.0 18.5 40.0 8.0 MiB 5.0 MiB",
-            "Lightpath, nat 80,000 98 % 16.0 18.5 40.0",
+            "Lightpath, nat 80,000 98 % 0.50 – 16.0 18.5 40.0",
             "1,000 10 1,021 47.0 5.0 500 50.0 20.0 MiB 13.0 MiB",
         ] {
             assert!(words.contains(expected), "{expected:?} is not in\n{text}");

@@ -1,4 +1,7 @@
-//! `lightpath bench`: what packets cost on this host, beside the least that any program could cost.
+//! `lightpath bench`: what Lightpath costs on this host, beside the least that any program could cost and what else does its work.
+//!
+//! [`packets`] looks at the program alone, [`path`] at a link, [`clients`] at questions and answers, [`control`] at the daemon. What is
+//! compared is measured in turn, round by round, because a machine's speed swings.
 
 mod balancer;
 mod clients;
@@ -18,7 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{panic, thread};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -66,6 +69,10 @@ pub(crate) fn run(options: &Bench, json: bool) -> Result<ExitCode> {
 
 fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Report> {
     let parts = options.parts();
+    ensure!(
+        parts.contains(&BenchPart::Packets) || !options.is_about_packets(),
+        "--rounds, --rows and --against are about packets, which are not to be measured; add packets to the parts"
+    );
     let mut report = Report {
         machine: Machine::look()?,
         command: command(),

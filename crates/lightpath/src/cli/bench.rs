@@ -73,6 +73,11 @@ pub(crate) enum Part {
 }
 
 impl Bench {
+    /// Whether anything was said of how packets are to be measured.
+    pub(crate) fn is_about_packets(&self) -> bool {
+        self.rounds.is_some() || !self.rows.is_empty() || !self.against.is_empty()
+    }
+
     /// What to measure.
     pub(crate) fn parts(&self) -> Vec<Part> {
         let all = [Part::Packets, Part::Path, Part::Clients, Part::Control];

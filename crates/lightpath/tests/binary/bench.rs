@@ -121,6 +121,7 @@ fn what_cannot_be_measured_is_named() {
         (&["--rows", "no such"][..], "no row has such a name"),
         (&["--against", "/nowhere.o:program"], "cannot measure program of /nowhere.o"),
         (&["--against", "/sys/fs/bpf/nothing"], "no XDP program is pinned there"),
+        (&["path", "--rounds", "50"], "--rounds, --rows and --against are about packets"),
         (&["--base", "/nowhere"], "cannot run /nowhere"),
         (&["--from", "/nowhere.json"], "cannot read /nowhere.json"),
     ] {

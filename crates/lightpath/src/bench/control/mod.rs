@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use ipnet::IpNet;
+use lightpath_control::hops::Vlans;
+use lightpath_control::reconcile::Reconciler;
 use lightpath_dataplane::bench::map_bytes;
 use lightpath_dataplane::{Dataplane, Pins};
 use lightpath_lab::topology::OneArmed;
@@ -19,11 +21,9 @@ use super::progress::Progress;
 use super::report::control::{Control, Taken};
 use super::statistics::median;
 use crate::daemon::{Kernel, spec};
-use lightpath_control::hops::Vlans;
-use lightpath_control::reconcile::Reconciler;
 use size::Size;
 
-/// The usual, and a first look.
+/// The usual.
 pub(super) const USUAL: &[Size] = &[
     Size { services: 1, backends: 10, slots: 65_537 },
     Size { services: 10, backends: 10, slots: 65_537 },

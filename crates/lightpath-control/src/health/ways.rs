@@ -124,8 +124,11 @@ fn tunnel_source(node: &Node, backend: IpAddr, own: Option<IpAddr>) -> Option<Ip
 
 #[cfg(test)]
 mod tests {
+    use lightpath_abi::Source;
+
     use super::*;
     use crate::config::parse;
+    use crate::hops::NextHop;
 
     fn config(backends: &[&str]) -> Config {
         let text = String::from(
@@ -156,5 +159,42 @@ mod tests {
         ways.mark(&both);
         assert_eq!(marks(&ways, &both), [FIRST_CHECK_MARK | 4, FIRST_CHECK_MARK | 2], "not the one it had");
         assert!(ways.entries(&other, &Hops::default()).is_empty(), "there is no next hop yet");
+    }
+
+    #[test]
+    fn a_way_is_that_of_the_service_from_where_its_tunnels_come() {
+        let mut config = config(&["10.0.0.1"]);
+        config.node.tunnel_sources = vec!["fd00:64::/64".parse().unwrap(), "10.64.0.0/16".parse().unwrap()];
+        let hop = NextHop {
+            interface: 7,
+            interface_name: "eth0".to_owned(),
+            vlan: Some(9),
+            source_mac: [2; 6],
+            mac: [4; 6],
+            mtu: 1500,
+            source: Some([10, 0, 0, 2].into()),
+        };
+        let hops = Hops::from([([10, 0, 0, 1].into(), Hop::Resolved(hop))]);
+        let mut ways = Ways::default();
+        ways.mark(&config);
+        let mut entry = |forward: Forward, sources: usize| {
+            config.services[0].forward = forward;
+            config.node.tunnel_sources.truncate(sources);
+            ways.entries(&config, &hops)[&(FIRST_CHECK_MARK | 1)]
+        };
+        let dsr = entry(Forward::Dsr, 2);
+        assert_eq!((dsr.forward, dsr.source), (Mode::Dsr as u8, Source::default()));
+        let next = dsr.backend.next_hop();
+        assert_eq!((next.interface, next.vlan, next.mac, next.source_mac), (7, 9, [4; 6], [2; 6]));
+        let gue = entry(Forward::Gue, 2);
+        assert_eq!((gue.forward, gue.source.spread, gue.source.count), (Mode::Gue as u8, 0xffff, 1));
+        assert_eq!(gue.source.address.to_ip(), IpAddr::from([10, 64, 0, 0]));
+        let own = entry(Forward::Ipip, 1);
+        assert_eq!((own.forward, own.source.spread), (Mode::Ipip as u8, 0));
+        assert_eq!(
+            own.source.address.to_ip(),
+            IpAddr::from([10, 0, 0, 2]),
+            "no prefix is of the backend's family"
+        );
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use lightpath_control::config::{Diagnostics, MAX_BACKENDS, MIN_SLOTS_PER_BACKEND, parse};
-use lightpath_control::model::{Backend, Config, Forward, Ports, Protocol, Service};
+use lightpath_control::model::{Backend, Config, Forward, Ports, Protocol, Service, Via};
 
 /// The name under which a text is read.
 const FILE: &str = "any.toml";
@@ -99,6 +99,12 @@ fn service_is_consistent(service: &Service) {
         assert!(service.protocol == Protocol::Quic && quic.config_id <= 6, "{service:?}");
         assert!((1..=15).contains(&quic.server_id_length), "{service:?}");
         assert!(are_unique(backends.iter().map(|backend| backend.server_id)), "{service:?}");
+    }
+    if let Some(health) = &service.health {
+        assert!(health.timeout <= health.interval && health.rise > 0 && health.fall > 0, "{service:?}");
+        assert!(health.port.is_some() || ports.single().is_some() || !health.check.has_port(), "{service:?}");
+        let has_vip = matches!(service.forward, Forward::Dsr | Forward::Ipip | Forward::Gue);
+        assert!(health.via == Via::Direct || has_vip && health.check.has_port(), "{service:?}");
     }
     for backend in backends {
         assert!(can_be_reached(backend, service), "{service:?}");

@@ -1,6 +1,5 @@
 //! Whom a check speaks with, and by which way.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -59,28 +58,28 @@ impl Peer {
     }
 
     /// A TCP connection to it.
-    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
-        let Some(way) = &self.way else { return TcpStream::connect(self.address).await };
+    pub(super) async fn connect(&self) -> Result<TcpStream, Cause> {
+        let Some(way) = &self.way else { return Ok(TcpStream::connect(self.address).await?) };
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        way.send(&socket)?;
+        way.take(&socket)?;
         socket.bind(SocketAddr::new(way.source, 0))?;
-        socket.connect(self.address).await
+        Ok(socket.connect(self.address).await?)
     }
 
     /// A socket for datagrams to it, which is not connected yet.
-    pub(super) async fn datagrams(&self) -> io::Result<UdpSocket> {
+    pub(super) async fn datagrams(&self) -> Result<UdpSocket, Cause> {
         let Some(way) = &self.way else {
             let any: IpAddr = match self.address {
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
-            return UdpSocket::bind((any, 0)).await;
+            return Ok(UdpSocket::bind((any, 0)).await?);
         };
         let socket = Socket::new(Domain::for_address(self.address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        way.send(&socket)?;
+        way.take(&socket)?;
         socket.bind(&SocketAddr::new(way.source, 0).into())?;
-        UdpSocket::from_std(socket.into())
+        Ok(UdpSocket::from_std(socket.into())?)
     }
 }
 
@@ -89,10 +88,10 @@ const SOMEBODY_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SOMEBODY_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 impl Way {
-    /// Has a socket send this way.
-    fn send(&self, socket: &impl AsFd) -> io::Result<()> {
-        setsockopt(socket, BindToDevice, &self.device.to_string().into())?;
-        setsockopt(socket, Mark, &self.mark)?;
-        Ok(())
+    /// Has a socket send this way. That it cannot is no fault of the backend: the device may just be gone.
+    fn take(&self, socket: &impl AsFd) -> Result<(), Cause> {
+        let bound = setsockopt(socket, BindToDevice, &self.device.to_string().into());
+        let taken = bound.and_then(|()| setsockopt(socket, Mark, &self.mark));
+        taken.map_err(|errno| Cause::Local(format!("{}: {errno}", self.device)))
     }
 }

@@ -69,6 +69,12 @@ impl CheckDevice {
         Ok(Self { name, index })
     }
 
+    /// Whether it is still there, and not another in its place.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        if_nametoindex(self.name.as_str()) == Ok(self.index)
+    }
+
     /// Removes the device of an instance; whether there was one.
     pub async fn remove(instance: &str) -> Result<bool, Error> {
         let name = name(instance);

@@ -17,7 +17,7 @@ pub(super) struct CheckWays {
     instance: String,
     ways: Ways,
     /// What is in the kernel, while it is needed.
-    way: Option<CheckWay>,
+    way: Option<(CheckDevice, CheckWay)>,
 }
 
 impl CheckWays {
@@ -34,7 +34,7 @@ impl CheckWays {
             let opened = CheckWay::open(&device.name).context("cannot check through the data plane")?;
             info!(device = device.name, "health checks go through the data plane");
             self.ways.leave_by(Some(&device.name));
-            self.way = Some(opened);
+            self.way = Some((device, opened));
         }
         Ok(())
     }
@@ -51,7 +51,7 @@ impl CheckWays {
 
     /// Follows next hops, and interfaces that were made anew.
     pub(super) fn follow(&mut self, config: &Config, hops: &Hops) {
-        let Some(way) = &mut self.way else { return };
+        let Some((_, way)) = &mut self.way else { return };
         // Answers come in where clients' packets do, or where the backends are.
         let mut interfaces: BTreeSet<&str> = config.node.interfaces.iter().map(String::as_str).collect();
         interfaces.extend(hops.values().filter_map(|hop| match hop {
@@ -62,6 +62,19 @@ impl CheckWays {
             way.set(self.ways.entries(config, hops)).and_then(|()| way.listen_on(interfaces.iter().copied()));
         if let Err(error) = followed {
             warn!(%error, "checks through the data plane may fail for no fault of a backend");
+        }
+    }
+
+    /// Makes the device anew if somebody has removed it.
+    pub(super) async fn mend(&mut self, config: &Config) {
+        let is_there = self.way.as_ref().is_some_and(|(device, _)| device.is_there());
+        if is_there || !Ways::are_used_by(config) {
+            return;
+        }
+        self.way = None;
+        match self.prepare(config).await {
+            Ok(()) => warn!("the device of checks through the data plane was gone, and is back"),
+            Err(error) => warn!("checks through the data plane are not made: {error:#}"),
         }
     }
 

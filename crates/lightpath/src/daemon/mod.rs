@@ -274,6 +274,7 @@ impl Daemon {
     async fn look_after(&mut self) {
         notify::alive(&self.summary());
         self.interfaces.watch(&mut self.kernel.0, &self.events, &mut self.faults);
+        self.check_ways.mend(self.reconciler.config()).await;
         let hops = self.hops.borrow().clone();
         self.check_ways.follow(self.reconciler.config(), &hops);
         let announced = self.host.announce(self.reconciler.config(), &self.interfaces).await;

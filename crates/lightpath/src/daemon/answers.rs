@@ -18,6 +18,11 @@ impl Daemon {
         match question {
             Question::Status(to) => send(to, self.status()),
             Question::Metrics(to) => send(to, self.figures()),
+            Question::Watch(to) => {
+                let watching = self.watched.subscribe();
+                self.show();
+                send(to, Ok(watching));
+            }
             Question::Events(to) => send(to, Ok(Arc::clone(&self.events))),
             Question::Reload { discard, now, to } => {
                 if let Some(to) = self.is_free(to) {
@@ -47,6 +52,20 @@ impl Daemon {
                     |snapshot: &Snapshot<'_>| packets.iter().map(|packet| snapshot.packet(packet)).collect();
                 send(to, self.explain(|snapshot| Ok(explain(snapshot))));
             }
+        }
+    }
+
+    /// Shows the status to those who watch it.
+    pub(super) fn show(&mut self) {
+        if self.watched.receiver_count() == 0 {
+            return;
+        }
+        let status = self.status().and_then(|status| {
+            let unwritten = |error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}"));
+            serde_json::to_string(&status).map_err(unwritten)
+        });
+        if let Some(status) = self.faults.see("the status cannot be shown", status) {
+            self.watched.send_replace(status.into());
         }
     }
 

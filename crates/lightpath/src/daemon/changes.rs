@@ -107,6 +107,7 @@ impl Daemon {
         let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
         self.events.tell(kind, message, About { changes: changes.clone(), ..About::default() });
         self.observer.look(&self.reconciler, &self.events);
+        self.show();
         Ok(Changed { changes, flows: None, forgotten: left_out })
     }
 

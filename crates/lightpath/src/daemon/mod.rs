@@ -110,6 +110,8 @@ pub(crate) struct Daemon {
     metrics: Endpoint,
     /// Where the API is served beside the socket.
     remote: Remote,
+    /// The status as those who watch get it; written only while somebody does.
+    watched: watch::Sender<Arc<str>>,
     /// Requests to the API.
     requests: Requests,
     /// What the API and those who read metrics ask.
@@ -207,6 +209,7 @@ impl Daemon {
         match self.reconciler.reconcile(known.surroundings(), &mut self.kernel) {
             Ok(changes) => {
                 self.observer.look(&self.reconciler, &self.events);
+                self.show();
                 // Not so with another cause of what is down already, say.
                 if changes != Changes::default() {
                     debug!(backends = changes.backends, slots = changes.slots, "{what}");
@@ -294,6 +297,7 @@ impl Daemon {
             self.watch_program(&counters);
             self.cpus.take(&counters.cpus);
             self.rates.sample(counters);
+            self.show();
         }
         if std::mem::take(&mut self.has_garbage) {
             release_memory();

@@ -1,18 +1,20 @@
 //! What the daemon says of itself, put together from its configuration, its state and what was counted.
 
 use std::collections::BTreeMap;
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use lightpath_abi::BackendNumber;
 use lightpath_control::health::{FULL, View};
 use lightpath_control::model::{Backend, Service};
 use lightpath_control::reconcile::{BackendState, Condition, Reconciler, ServiceState};
 use lightpath_core::{Reason, ReplyKind};
-use lightpath_dataplane::{Counters, Dataplane, Error, FLOW_TABLE_BYTES, Mode, Motion};
+use lightpath_dataplane::{Counters, CpuCounters, Dataplane, Error, FLOW_TABLE_BYTES, Mode, Motion};
 
 use super::interfaces::Interfaces;
 use crate::instance::Instance;
-use crate::status::{BackendStatus, FlowStatus, InterfaceStatus, Port, ProgramStatus, ServiceStatus, Status};
+use crate::status::{
+    BackendStatus, CpuStatus, FlowStatus, InterfaceStatus, Port, ProgramStatus, ServiceStatus, Status,
+};
 
 /// Counters at two moments: what happened in between, per second.
 #[derive(Debug)]
@@ -69,6 +71,7 @@ pub(super) fn status(
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: instance.name.clone(),
+        time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         interfaces: interfaces
             .modes()
             .map(|(name, mode)| InterfaceStatus {
@@ -93,6 +96,7 @@ pub(super) fn status(
             sessions: sessions.values().sum(),
             session_bytes: dataplane.session_bytes(),
         },
+        cpus: cpus(counters, seen.rates),
         drops: Reason::ALL
             .into_iter()
             .map(|reason| (reason.name().to_owned(), counters.dropped(reason)))
@@ -110,6 +114,18 @@ pub(super) fn status(
         file_changed: false,
         services: services.map(|(service, state)| service_status(service, state, seen)).collect(),
     })
+}
+
+fn cpus(counters: &Counters, rates: &Rates) -> Vec<CpuStatus> {
+    let all = |counters: &Counters, cpu: usize| {
+        counters.cpus.get(cpu).map_or(0, |counted| counted.forwarded + counted.dropped)
+    };
+    let of = |(cpu, counted): (usize, &CpuCounters)| CpuStatus {
+        forwarded: counted.forwarded,
+        dropped: counted.dropped,
+        packets_per_second: rates.per_second(|counters| all(counters, cpu)),
+    };
+    counters.cpus.iter().enumerate().map(of).collect()
 }
 
 fn service_status(service: &Service, state: &ServiceState, seen: &Seen<'_>) -> ServiceStatus {
@@ -144,7 +160,8 @@ fn service_status(service: &Service, state: &ServiceState, seen: &Seen<'_>) -> S
         reply_packets: backends.iter().map(|backend| backend.reply_packets).sum(),
         reply_bytes: backends.iter().map(|backend| backend.reply_bytes).sum(),
         dropped: counters.services.get(&state.index).copied().unwrap_or(0),
-        packets_per_second: backends.iter().map(|backend| backend.packets_per_second).sum(),
+        // Of no backends the sum is -0.
+        packets_per_second: backends.iter().map(|backend| backend.packets_per_second).sum::<f64>() + 0.0,
         slots: service.slots,
         backends,
     }

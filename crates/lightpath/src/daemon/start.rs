@@ -126,6 +126,7 @@ impl Daemon {
             motion,
             metrics,
             remote,
+            watched: watch::Sender::default(),
             requests,
             asked,
             has_garbage: false,

@@ -18,6 +18,7 @@ mod drops;
 mod events;
 mod explain;
 mod metrics;
+mod page;
 mod prometheus;
 mod quic;
 mod scenes_empty;

@@ -73,7 +73,7 @@ pub(in crate::config) const METRICS: Key = Key {
     allowed: "an address and port such as \"127.0.0.1:9800\" or \"[::1]:9800\"",
     presence: Otherwise("they are served nowhere"),
     meaning: "Where Prometheus finds metrics, at `/metrics` by HTTP ([which](metrics.md)). Whoever can connect can read them: no \
-              password is asked for.",
+              password is asked for. At a loopback address the status page is there too, at `/`.",
 };
 pub(in crate::config) const API_TABLE: Key = Key {
     name: "api",

@@ -16,7 +16,7 @@ use tracing::{error, info};
 
 use super::{MEDIA_TYPE, classic};
 use crate::daemon::listening::listen;
-use crate::daemon::server::{Question, ask, no_such_method};
+use crate::daemon::server::{Question, ask, no_such_method, page};
 use crate::problem::Problem;
 
 /// The address that metrics are served at, if at any.
@@ -79,8 +79,11 @@ impl Endpoint {
 }
 
 async fn serve(listener: StdListener, questions: mpsc::Sender<Question>) -> io::Result<()> {
+    // Whoever is on this host may watch. Elsewhere, metrics are all that was asked for.
+    let page = if listener.local_addr()?.ip().is_loopback() { page() } else { Router::new() };
     let router = Router::new()
         .route("/metrics", get(metrics))
+        .merge(page)
         .fallback(nothing_else)
         .method_not_allowed_fallback(no_such_method)
         .with_state(questions);

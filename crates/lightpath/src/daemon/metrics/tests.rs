@@ -34,6 +34,8 @@ fn figures(services: u16, backends: u16) -> Figures {
         status: Status {
             version: "1.2.3".to_owned(),
             instance: "default".to_owned(),
+            time: 0.0,
+            cpus: Vec::new(),
             interfaces: vec![InterfaceStatus { name: "eth0".to_owned(), mode: "native".to_owned() }],
             program: ProgramStatus {
                 id: 7,

@@ -3,13 +3,14 @@
 #![expect(unused_qualifications, reason = "utoipa names the types of parameters in full")]
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -47,6 +48,29 @@ pub(super) async fn events(
     // An event has nothing in it that JSON cannot say.
     let messages = events.follow(last).filter_map(async |event| message(&event).ok().map(Ok));
     Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// The status now, every two seconds and whenever something changes, as `status`, and what happens, as `event`: all that the
+/// status page needs.
+#[utoipa::path(get, path = "/v1/watch", params(After), responses(
+    (status = 200, description = "Server-sent events: of the type `status`, with a Status, and of the type `event`, with an Event.",
+        content_type = "text/event-stream"),
+    (status = 400, description = "This is no number of an event.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn watch(
+    State(questions): Questions,
+    Query(After { after }): Query<After>,
+) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Problem> {
+    let events = ask(&questions, Question::Events).await?.follow(after.unwrap_or(0));
+    let events = events.filter_map(async |event| Some(Ok(message(&event).ok()?.event("event"))));
+    let statuses = ask(&questions, Question::Watch).await?;
+    let statuses = stream::unfold(statuses, |mut statuses| async move {
+        // Of several that come while the last is being sent, only the latest counts.
+        statuses.changed().await.ok()?;
+        let status = Arc::clone(&statuses.borrow_and_update());
+        Some((Ok(Message::default().event("status").data(&*status)), statuses))
+    });
+    Ok(Sse::new(stream::select(statuses, events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// Packets as they come and as they leave, in pcapng. Trailers tell how many there were, and how many were lost.

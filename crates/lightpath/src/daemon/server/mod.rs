@@ -2,6 +2,7 @@
 
 mod credentials;
 mod follow;
+mod page;
 mod problems;
 mod remote;
 mod routes;
@@ -17,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use axum::http::StatusCode;
 use lightpath_control::overrides::Change;
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::capture::Begun;
 use super::events::Events;
@@ -28,6 +29,7 @@ use crate::cli::{Flow, Wanted};
 use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
 use crate::status::Status;
+pub(super) use page::router as page;
 pub(super) use problems::no_such_method;
 pub(super) use remote::Remote;
 pub(super) use tally::{Requests, Tally};
@@ -42,6 +44,8 @@ pub(super) enum Question {
     Status(Answer<Status>),
     /// GET /metrics.
     Metrics(Answer<Figures>),
+    /// GET /v1/watch: the status as it is, and when it changes.
+    Watch(Answer<watch::Receiver<Arc<str>>>),
     /// GET /v1/events: where they are.
     Events(Answer<Arc<Events>>),
     /// POST /v1/reload; whether changes made at run time are discarded, and whether what leaves does so at once.

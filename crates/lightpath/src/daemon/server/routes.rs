@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problems::{Body, Path, Query, no_such_method, nothing_here};
-use super::{Answer, Question, Requests, follow, tally};
+use super::{Answer, Question, Requests, follow, page, tally};
 use crate::changed::{Changed, Exchanged};
 use crate::cli::Flow;
 use crate::explanation::{Explanation, Sample};
@@ -41,6 +41,7 @@ pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> R
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status))
         .routes(routes!(follow::events))
+        .routes(routes!(follow::watch))
         .routes(routes!(follow::capture))
         .routes(routes!(reload))
         .routes(routes!(roll_back))
@@ -56,8 +57,10 @@ pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> R
         .split_for_parts();
     router
         .route("/v1/openapi.json", axum::routing::get(async || Json(document)))
+        .merge(page::files())
         .fallback(nothing_here)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn(page::only_watches))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn_with_state(requests, tally::count))
         .with_state(questions)
@@ -68,7 +71,7 @@ pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> R
     (status = 200, body = Status),
     (status = 503, description = "The daemon is stopping.", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn status(State(questions): Questions) -> Result<Json<Status>, Problem> {
+pub(super) async fn status(State(questions): Questions) -> Result<Json<Status>, Problem> {
     ask(&questions, Question::Status).await
 }
 

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod bed;
+mod browser;
 mod config;
 mod follower;
 mod held;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use balancer::{Balancer, LIGHTPATH, Output, Status, number};
 pub(crate) use bed::{Bed, Family, isolated};
+pub(crate) use browser::Browser;
 pub(crate) use config::{Service, TUNNELS, file, is_direct};
 pub(crate) use follower::Follower;
 pub(crate) use held::{Held, serve_lines};

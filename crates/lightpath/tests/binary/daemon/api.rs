@@ -97,8 +97,9 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     const RELOAD: Operation = ("post", "/v1/reload");
     const ROLL_BACK: Operation = ("post", "/v1/rollback");
     const UPGRADE: Operation = ("post", "/v1/upgrade");
-    // It does not end, and has a test of its own (events.rs).
+    // Those that do not end have a test of their own (events.rs).
     const EVENTS: Operation = ("get", "/v1/events");
+    const WATCH: Operation = ("get", "/v1/watch");
     // What it answers is no JSON, and has a test of its own (capture.rs).
     const CAPTURE: Operation = ("post", "/v1/capture");
     const EXPLAIN: [Operation; 2] = [("get", "/v1/explain"), ("post", "/v1/explain")];
@@ -120,6 +121,7 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     vec![
         (STATUS, "/v1/status".to_owned(), Value::Null, 200),
         (EVENTS, "/v1/events?after=x".to_owned(), Value::Null, 400),
+        (WATCH, "/v1/watch?after=x".to_owned(), Value::Null, 400),
         (CAPTURE, "/v1/capture".to_owned(), json!({ "service": "nobody" }), 404),
         (CAPTURE, "/v1/capture".to_owned(), json!({ "client": "nobody" }), 422),
         (RELOAD, "/v1/reload?discard=true".to_owned(), Value::Null, 200),
@@ -207,7 +209,7 @@ fn what_makes_no_sense_is_answered_with_a_problem_and_does_no_harm() {
     let _servers = serve_pages(&bed);
     let json = "\r\nContent-Type: application/json";
     for (head, body, expected) in [
-        ("GET / HTTP/1.1".to_owned(), vec![], 404),
+        ("GET /nothing HTTP/1.1".to_owned(), vec![], 404),
         ("GET /v1/status/more HTTP/1.1".to_owned(), vec![], 404),
         ("DELETE /v1/status HTTP/1.1".to_owned(), vec![], 405),
         (format!("POST /v1/explain HTTP/1.1{json}"), b"[{".to_vec(), 400),

@@ -50,7 +50,7 @@ function group(service) {
   const address = element("small");
   const head = element("tr", { class: "service", "data-service": service.name });
   const row = cells();
-  row.meter.remove();
+  row.share.replaceChildren();
   head.append(element("th", { scope: "row" }, button, " ", address), ...row.all);
   body.append(head);
   const made = { body, head, button, address, row, backends: new Map(), choice: null, service };

@@ -212,7 +212,7 @@ fn a_reload_moves_the_address_or_changes_nothing() {
     }
     drop(taken);
 
-    assert!(get(&host, SECOND, "/", "").unwrap().starts_with("HTTP/1.1 404 "));
+    assert!(get(&host, SECOND, "/nothing", "").unwrap().starts_with("HTTP/1.1 404 "));
     // What is the next daemon's from the beginning.
     bed.balancer.configure(&configuration(&bed, "metrics = \"127.0.0.1:9801\""));
     bed.balancer.stop();

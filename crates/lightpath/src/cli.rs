@@ -139,6 +139,9 @@ pub(crate) enum Command {
     /// Show services, backends, rates and drops of the running daemon.
     #[command(after_help = STATUS_HELP)]
     Status(StatusOptions),
+    /// Services and backends live, on a terminal: sort, filter, look closer, drops, processors.
+    #[command(after_help = "Example:\n  lightpath top\n  lightpath top --instance edge")]
+    Top,
     /// Say what was dropped, why, and what to do about it.
     #[command(after_help = DROPS_HELP)]
     Drops(Drops),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use lightpath_control::transitions::endpoint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -165,6 +166,13 @@ pub(crate) struct BackendStatus {
     pub(crate) reply_bytes: u64,
     /// Packets forwarded to it, per second, lately.
     pub(crate) packets_per_second: f64,
+}
+
+impl BackendStatus {
+    /// As commands and labels name it: without a port where the client's is kept.
+    pub(crate) fn endpoint(&self) -> String {
+        endpoint((self.address, self.port)).to_string()
+    }
 }
 
 /// The ports of a service.

@@ -6,11 +6,13 @@ mod check;
 mod decap;
 mod detach;
 mod drops;
+mod end;
 mod explain;
 mod manual;
 mod reference;
 mod run;
 mod status;
+mod top;
 mod upgrade;
 
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use anyhow::{Result, bail};
 use crate::cli::{Cli, Command};
 use crate::instance::Instance;
 use crate::{bench, demo, doctor};
+use end::End;
 
 /// Runs the command that was typed.
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
@@ -42,6 +45,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Service(change) => change::service(&instance, change, cli.global.json),
         Command::Status(options) => status::run(&instance, options, cli.global.json),
         Command::Drops(options) => drops::run(&instance, options.follow, cli.global.json),
+        Command::Top => top::run(&instance),
         Command::Capture(options) => capture::run(&instance, options, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),
         Command::Bench(options) => bench::run(options, cli.global.json),

@@ -127,7 +127,7 @@ impl fmt::Display for ServiceStatus {
 
 impl BackendStatus {
     /// Its state, for how long it is down, and why.
-    fn standing(&self) -> String {
+    pub(crate) fn standing(&self) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let time = self.since.map(|since| format!(" for {}", span(now.saturating_sub(since))));
         let cause = self.cause.as_ref().map(|cause| format!(": {cause}"));

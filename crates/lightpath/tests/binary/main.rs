@@ -28,3 +28,4 @@ mod scenes_iperf;
 mod scenes_tunnels;
 mod scenes_udp;
 mod status;
+mod top;

@@ -15,7 +15,7 @@ impl StatusOptions {
 
     /// Leaves the services and backends that were asked for, in the order that was asked for. A name that nothing has is an
     /// error; that nothing is in a state is not.
-    pub(super) fn apply(&self, status: &mut Status) -> Result<()> {
+    pub(in crate::commands) fn apply(&self, status: &mut Status) -> Result<()> {
         for pattern in &self.services {
             if !status.services.iter().any(|service| pattern.matches(&service.name)) {
                 bail!("no service is called {pattern}; `lightpath status` lists all of them");

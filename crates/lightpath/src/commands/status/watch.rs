@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use console::{Term, truncate_str};
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time;
 
+use crate::commands::End;
 use crate::output::print;
 
 /// Another screen, without a cursor (xterm's private modes 1049 and 25).
@@ -31,35 +29,6 @@ pub(super) fn watch(pause: Duration, mut page: impl FnMut() -> Result<String>) -
             return Ok(());
         }
         next = page().unwrap_or_else(|error| format!("{error:#}\n"));
-    }
-}
-
-/// The end that somebody wants.
-struct End {
-    runtime: Runtime,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl End {
-    /// From now on signals do not end the process by themselves, so that the terminal is left as it was.
-    fn new() -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let entered = runtime.enter();
-        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        drop(entered);
-        Ok(Self { runtime, interrupt, terminate })
-    }
-
-    fn comes_within(&mut self, pause: Duration) -> bool {
-        let Self { runtime, interrupt, terminate } = self;
-        runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => true,
-                _ = terminate.recv() => true,
-                () = time::sleep(pause) => false,
-            }
-        })
     }
 }
 

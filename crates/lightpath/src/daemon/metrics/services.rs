@@ -1,7 +1,6 @@
 //! What becomes of packets to each service, and how its backends are.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 
 use lightpath_control::health::BOUNDS;
 
@@ -189,10 +188,7 @@ fn backends(
     mut each: impl FnMut(&str, &str, &BackendStatus) -> fmt::Result,
 ) -> fmt::Result {
     services(figures, |service| {
-        service
-            .backends
-            .iter()
-            .try_for_each(|backend| each(&service.name, &endpoint(backend.address, backend.port), backend))
+        service.backends.iter().try_for_each(|backend| each(&service.name, &backend.endpoint(), backend))
     })
 }
 
@@ -202,9 +198,4 @@ fn of_backends(
     value: impl Fn(&BackendStatus) -> u64,
 ) -> fmt::Result {
     backends(figures, |service, endpoint, backend| samples.add([service, endpoint], value(backend)))
-}
-
-/// As commands name a backend: without a port where the client's is kept.
-fn endpoint(address: IpAddr, port: Option<u16>) -> String {
-    port.map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string())
 }

@@ -98,7 +98,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show it at work: a whole setup in network namespaces, with real traffic.
-    #[command(after_help = "Example:\n  lightpath demo --requests 500")]
+    #[command(after_help = "Example:\n  lightpath demo --requests 500\n  lightpath demo --watch")]
     Demo(Demo),
     /// Run the daemon. On SIGTERM it stops and leaves the data plane forwarding.
     #[command(after_help = "Example:\n  lightpath run -c /etc/lightpath/lightpath.toml")]
@@ -254,6 +254,9 @@ pub(crate) struct Demo {
     /// Keep the setup until Ctrl-C, with commands to try in it.
     #[arg(long, conflicts_with = "json")]
     pub(crate) hold: bool,
+    /// At the end let requests go on, and open `lightpath top` on them; a status page for the browser is there too.
+    #[arg(long, conflicts_with_all = ["json", "hold"])]
+    pub(crate) watch: bool,
 }
 
 /// Instances name files and directories.

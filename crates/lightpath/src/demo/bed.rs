@@ -1,6 +1,7 @@
 //! Where the demonstration takes place: a network in namespaces, servers on the backends, and the daemon in the balancer.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::configuration::{self, BACKENDS, DemoService, SERVICES};
+use super::page;
 use crate::api;
 use crate::status::Status;
 
@@ -58,7 +60,7 @@ impl Bed {
     }
 
     /// This program with a command, in the balancer's namespace and with the demonstration's directories.
-    fn lightpath(&self, command: &[&str]) -> Result<Command> {
+    pub(super) fn lightpath(&self, command: &[&str]) -> Result<Command> {
         let mut lightpath = this_program(&self.lab.balancer.ns)?;
         lightpath.args(command).arg("--run-dir").arg(self.scratch.join("run"));
         lightpath.arg("--state-dir").arg(self.scratch.join("state"));
@@ -121,6 +123,11 @@ impl Bed {
         Ok(serde_json::from_str(&body)?)
     }
 
+    /// Where the status page is for this host's browsers.
+    pub(super) fn page(&self) -> Result<SocketAddr> {
+        page::bring_out(&self.lab.balancer.ns)
+    }
+
     /// Says how to look around in the running setup, and leaves it until the process is ended.
     pub(super) fn hold(&self) -> Result<()> {
         let program = std::env::current_exe()?;
@@ -135,6 +142,7 @@ impl Bed {
             program.display(),
             self.scratch.join("run").display()
         );
+        println!("In a browser: http://{}/", self.page()?);
         loop {
             std::thread::park();
         }

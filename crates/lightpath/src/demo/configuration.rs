@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use lightpath_lab::topology::{Host, plan};
 
+use super::page::INSIDE;
+
 /// A service of the demonstration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DemoService {
@@ -108,7 +110,7 @@ fn pick(addresses: plan::Addresses, v6: bool) -> IpAddr {
 
 /// The configuration file of all services, with one of them as `changed` says.
 pub(super) fn file(backends: &[Host], changed: Option<DemoService>) -> String {
-    let mut text = "[node]\ninterfaces = [\"eth0\"]\n".to_owned();
+    let mut text = format!("[node]\ninterfaces = [\"eth0\"]\nmetrics = \"{INSIDE}\"\n");
     for service in SERVICES {
         let service = changed.filter(|changed| changed.name == service.name).unwrap_or(service);
         let DemoService { name, forward, sticky, .. } = service;

@@ -6,6 +6,8 @@
 mod bed;
 mod claims;
 mod configuration;
+mod live;
+mod page;
 mod report;
 
 use std::io::IsTerminal;
@@ -24,6 +26,9 @@ use report::Report;
 /// Runs every scene and prints what was found.
 pub(crate) fn run(options: &Demo, json: bool) -> Result<ExitCode> {
     require("lightpath demo", LAB)?;
+    if options.watch {
+        live::needs_a_terminal()?;
+    }
     let started = Instant::now();
     let progress = progress_line(json);
     progress.set_message("building client, router, balancer and backends in network namespaces");
@@ -44,7 +49,10 @@ pub(crate) fn run(options: &Demo, json: bool) -> Result<ExitCode> {
     } else {
         print(&report)?;
     }
-    if options.hold {
+    if options.watch {
+        bed.start_daemon()?;
+        live::watch(&bed)?;
+    } else if options.hold {
         bed.start_daemon()?;
         bed.hold()?;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use lightpath_lab::KillOnDrop;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::{LIGHTPATH, eventually, finish, isolated, number};
+use crate::common::{LIGHTPATH, Terminal, eventually, finish, isolated, number};
 
 /// The demonstration usually takes 6 seconds.
 const LONG: Duration = Duration::from_mins(1);
@@ -58,6 +59,36 @@ fn an_interrupted_demo_leaves_nothing_behind() {
     demo.0.wait().unwrap();
     eventually("all its processes are gone", || mark.processes().is_empty());
     assert_eq!(traces(), before);
+}
+
+#[test]
+fn the_demo_can_be_watched_on_a_terminal_and_in_a_browser() {
+    isolated();
+    let mark = Mark::new("watched");
+    let before = traces();
+    let mut terminal = Terminal::start(mark.command().args(["demo", "--watch", "--requests", "60"]));
+    let seen = terminal.shows("the page has an address", |seen| seen.contains("Enter opens"));
+    let words = seen.split_whitespace().collect::<String>();
+    let (_, address) = words.split_once("http://").expect("an address");
+    let address: SocketAddr = address.split_once('/').unwrap().0.parse().unwrap();
+    let page = finish(
+        Command::new("curl").args(["--silent", "--noproxy", "*", &format!("http://{address}/")]),
+        LONG,
+    );
+    assert!(String::from_utf8_lossy(&page.stdout).contains("<title>Lightpath</title>"), "{page:?}");
+    terminal.press("\r");
+    terminal.shows("requests are seen", |seen| {
+        seen.contains("8 services, 24 backends") && !seen.contains("; 0 packets/s")
+    });
+    terminal.press("q");
+    terminal.shows("it ends well", |seen| seen.contains("status 0"));
+    terminal.is_left_as_it_was();
+    assert_eq!(mark.processes(), Vec::<u32>::new());
+    assert_eq!(traces(), before);
+
+    let without = finish(mark.command().args(["demo", "--watch"]).stdin(Stdio::null()), LONG);
+    assert_eq!(without.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&without.stderr).contains("needs a terminal"), "{without:?}");
 }
 
 /// What namespaces, mounts and pins would show in. Links and addresses are those of the namespace the test runs in.

@@ -1,78 +1,11 @@
 //! `lightpath top` on a terminal of 80 columns and 24 rows, as somebody uses it by SSH.
 
-use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::Duration;
 
-use lightpath_lab::{KillOnDrop, http_get, serve_http};
-use vt100::Parser;
+use lightpath_lab::{http_get, serve_http};
 
-use crate::common::{Bed, Family, Service, eventually, file};
-
-/// A command on a terminal, and what that shows.
-struct Terminal {
-    child: KillOnDrop,
-    keyboard: ChildStdin,
-    output: Receiver<Vec<u8>>,
-    screen: Parser,
-    /// All that was sent to the terminal.
-    sent: Vec<u8>,
-}
-
-impl Terminal {
-    fn start(command: &Command) -> Self {
-        let words = std::iter::once(command.get_program()).chain(command.get_args());
-        let words = words.map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
-        // script(1) gives it a terminal; the settings are printed before and after.
-        let line = format!("stty rows 24 columns 80; stty -a; {words}; echo status $?; stty -a");
-        let mut script = Command::new("script");
-        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-        script
-            .env("TERM", "xterm-256color")
-            .env("SHELL", "/bin/sh")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = KillOnDrop(script.spawn().unwrap());
-        let keyboard = child.0.stdin.take().unwrap();
-        let mut stdout = child.0.stdout.take().unwrap();
-        let (tell, output) = channel();
-        thread::spawn(move || {
-            let mut some = [0; 4096];
-            while let Ok(length @ 1..) = stdout.read(&mut some) {
-                if tell.send(some[..length].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, keyboard, output, screen: Parser::new(24, 80, 0), sent: Vec::new() }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// What stands there now.
-    fn look(&mut self) -> String {
-        for some in self.output.try_iter() {
-            self.screen.process(&some);
-            self.sent.extend(some);
-        }
-        self.screen.screen().contents()
-    }
-
-    /// Waits until the screen is as it should be.
-    fn shows(&mut self, claim: &str, holds: impl Fn(&str) -> bool) -> String {
-        let mut seen = String::new();
-        eventually(claim, || {
-            seen = self.look();
-            holds(&seen)
-        });
-        seen
-    }
-}
+use crate::common::{Bed, Family, Service, Terminal, file};
 
 #[test]
 fn top_shows_what_is_and_leaves_the_terminal_as_it_was() {
@@ -118,15 +51,7 @@ fn top_shows_what_is_and_leaves_the_terminal_as_it_was() {
     top.press("q");
     let left = top.shows("it ends", |seen| seen.contains("status 0"));
     assert!(!left.contains("services"), "the screen is as before: {left}");
-    eventually("the terminal is closed", || top.child.0.try_wait().unwrap().is_some());
-    top.look();
-    assert!(!top.screen.screen().hide_cursor() && !top.screen.screen().alternate_screen());
-    let sent = String::from_utf8_lossy(&top.sent).into_owned();
-    let settings =
-        |at: &str| at.lines().find(|line| line.contains("icanon")).map(str::trim).unwrap().to_owned();
-    let (before, after) = (settings(&sent), settings(sent.rsplit_once("status 0").unwrap().1));
-    assert!(before.contains(" icanon") || before.starts_with("icanon"), "{before}");
-    assert_eq!(before, after);
+    top.is_left_as_it_was();
     bed.balancer.stop();
     bed.balancer.detach();
 }
@@ -144,13 +69,7 @@ fn what_is_no_terminal_is_told_so() {
     top.shows("it is drawn", |seen| seen.contains("1 services"));
     top.press("\x03");
     top.shows("it ends", |seen| seen.contains("status 0"));
-    assert!(finished(&mut top), "the terminal is as it was");
+    top.is_left_as_it_was();
     bed.balancer.stop();
     bed.balancer.detach();
-}
-
-fn finished(top: &mut Terminal) -> bool {
-    eventually("the terminal is closed", || top.child.0.try_wait().unwrap().is_some());
-    top.look();
-    !top.screen.screen().hide_cursor() && !top.screen.screen().alternate_screen()
 }

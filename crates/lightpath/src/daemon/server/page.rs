@@ -89,12 +89,12 @@ async fn only_by_this_hosts_name(headers: HeaderMap, request: Request, next: Nex
 }
 
 fn is_this_host(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
-    });
-    let literal = name.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    is_loopback || host.parse::<SocketAddr>().is_ok_and(|at| at.ip().is_loopback()) || name == "localhost"
+    let with_port = host.parse().map(|at: SocketAddr| at.ip());
+    let address: Result<IpAddr, _> = with_port.or_else(|_| host.trim_matches(['[', ']']).parse());
+    match address {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.split(':').next() == Some("localhost"),
+    }
 }
 
 /// Refuses changes that a browser asks for: somebody who watches through a tunnel to the socket visits other sites too.

@@ -29,7 +29,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     let instance = Instance::from(&cli.global);
     if !instance.is_here() && !can_be_elsewhere(&cli.command) {
         bail!(
-            "--api is for commands that ask a daemon: status, drops, explain, reload, rollback, backend and service"
+            "--api is for commands that ask a daemon: status, top, drops, explain, reload, rollback, backend and service"
         );
     }
     match &cli.command {
@@ -61,6 +61,7 @@ fn can_be_elsewhere(command: &Command) -> bool {
     matches!(
         command,
         Command::Status(_)
+            | Command::Top
             | Command::Drops(_)
             | Command::Explain(_)
             | Command::Reload(_)

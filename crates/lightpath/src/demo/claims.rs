@@ -71,9 +71,9 @@ impl Claim {
 
 /// Requests from many client addresses and ports are shared by weight, and every packet is counted.
 fn shares(title: &str, service: DemoService, bed: &Bed, requests: u32) -> Result<Scene> {
-    let before = Packets::read(bed, &service)?;
+    let before = Packets::read(bed)?;
     let results = load(service, requests)?.run(&bed.lab.client.ns)?;
-    let packets = settled_packets(bed, &service, &before)?;
+    let packets = settled_packets(bed, service.forward, &before)?;
 
     let mut scene = tally(title, service, results);
     scene.check_shares();
@@ -191,11 +191,11 @@ fn tally(title: &str, service: DemoService, results: Vec<Result<Answer, lightpat
 }
 
 /// What was sent and counted since `before`, once the connections have closed.
-fn settled_packets(bed: &Bed, service: &DemoService, before: &Packets) -> Result<Packets> {
+fn settled_packets(bed: &Bed, forward: &str, before: &Packets) -> Result<Packets> {
     let deadline = Instant::now() + SETTLE;
     loop {
-        let packets = Packets::read(bed, service)?.since(before);
-        if packets.problems(service.forward).is_empty() || Instant::now() > deadline {
+        let packets = Packets::read(bed)?.since(before);
+        if packets.problems(forward).is_empty() || Instant::now() > deadline {
             return Ok(packets);
         }
         std::thread::sleep(Duration::from_millis(50));

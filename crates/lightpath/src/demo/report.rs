@@ -9,7 +9,6 @@ use lightpath_lab::topology::Host;
 use serde::Serialize;
 
 use super::bed::Bed;
-use super::configuration::DemoService;
 
 /// Everything that was found.
 #[derive(Clone, Debug, Serialize)]
@@ -74,8 +73,8 @@ pub(super) struct Packets {
 }
 
 impl Packets {
-    /// The counts at this moment.
-    pub(super) fn read(bed: &Bed, service: &DemoService) -> Result<Self> {
+    /// The counts at this moment, of all services: of connections to another there may be packets yet that a link had lost.
+    pub(super) fn read(bed: &Bed) -> Result<Self> {
         let snmp = |host: &Host| -> Result<String> {
             Ok(host.ns.run(|| fs::read_to_string("/proc/thread-self/net/snmp"))??)
         };
@@ -84,15 +83,13 @@ impl Packets {
         for backend in &bed.lab.backends {
             sent_again += tcp_counter(&snmp(backend)?, "RetransSegs")?;
         }
-        let status = bed.status()?;
-        let counted = status.services.iter().find(|found| found.name == service.name);
-        let counted = counted.context("the daemon does not know the service")?;
+        let services = bed.status()?.services;
         Ok(Self {
             // RFC 4022 counts segments that only repeat octets apart from the others.
             client_sent: tcp_counter(&client, "OutSegs")? + tcp_counter(&client, "RetransSegs")?,
-            to_backends: counted.packets,
+            to_backends: services.iter().map(|service| service.packets).sum(),
             client_received: tcp_counter(&client, "InSegs")?,
-            to_clients: counted.reply_packets,
+            to_clients: services.iter().map(|service| service.reply_packets).sum(),
             sent_again,
         })
     }

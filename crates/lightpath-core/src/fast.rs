@@ -3,7 +3,7 @@
 use lightpath_abi::{Features, Tag};
 
 use crate::apply::apply_stateless;
-use crate::directory::{find, may_be_vip, may_reply};
+use crate::directory::{find, may_be_vip};
 use crate::parse::{Link, addresses};
 use crate::wire::icmp::may_be_error;
 use crate::{
@@ -100,7 +100,7 @@ pub(crate) fn decide_rejected<P: Packet, T: Tables>(
     if reject == Reject::Foreign {
         return Verdict::Pass;
     }
-    let Ok((source, destination)) = addresses(packet, link) else {
+    let Ok((_, destination)) = addresses(packet, link) else {
         return Verdict::Pass;
     };
     let features = tables.parameters().features;
@@ -109,9 +109,8 @@ pub(crate) fn decide_rejected<P: Packet, T: Tables>(
         Reject::Malformed(reason) if to_vip && find(tables, destination, Tag::VIP).is_some() => {
             Verdict::Drop(Drop { reason, service: 0 })
         }
-        Reject::Fragment if to_vip || features.has(Features::NAT) && may_reply(tables, source) => {
-            Verdict::Defer(Stage::Slow)
-        }
+        // With `nat`, those from a backend have to be undone, and those to one noticed; the slow path tells them from the others.
+        Reject::Fragment if to_vip || features.has(Features::NAT) => Verdict::Defer(Stage::Slow),
         Reject::Icmp if to_vip || features.has(Features::NAT) && may_be_error(packet, link) => {
             Verdict::Defer(Stage::Icmp)
         }

@@ -147,6 +147,10 @@ fn to_vlans() -> Vec<Case> {
     ]
 }
 
+/// Clients of this node as a router.
+const ROUTED: &str = "198.51.100.10:4322";
+const ROUTED6: &str = "[2001:db8:1::10]:4322";
+
 /// What a backend sends that is no reply to a client, or no longer tells.
 fn left_alone() -> Vec<Case> {
     let pass = |what: &str, packet: PacketBuilder| Case::pass(what, &packet).by_the_back();
@@ -160,6 +164,13 @@ fn left_alone() -> Vec<Case> {
             .after(&tcp("198.51.100.10:4321", "10.0.0.11:8080").flags(SYN)),
         pass("the same, IPv6", udp("[fd00::13]:5353", "[2001:db8:1::10]:4321"))
             .after(&udp("[2001:db8:1::10]:4321", "[fd00::13]:5353")),
+        pass(
+            "reply of a flow straight to a backend that began with a fragment",
+            tcp("10.0.0.11:8080", ROUTED),
+        )
+        .after(&tcp(ROUTED, "10.0.0.11:8080").flags(SYN).fragment_of(130, 0, true)),
+        pass("the same over IPv6", udp("[fd00::13]:5353", ROUTED6))
+            .after(&udp(ROUTED6, "[fd00::13]:5353").fragment_of(131, 0, true)),
         pass("another port of a backend", tcp("10.0.0.11:22", CLIENT4)),
         pass("another protocol of a backend", udp("10.0.0.11:8080", CLIENT4)),
         pass("a port next to a range", udp("10.0.0.16:30007", CLIENT4)),

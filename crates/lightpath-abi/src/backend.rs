@@ -59,7 +59,7 @@ impl Backend {
     #[inline(always)]
     #[must_use]
     pub const fn next_hop(&self) -> &NextHop {
-        if self.active_hop & 1 == 0 { &self.hops[0] } else { &self.hops[1] }
+        &self.hops[(self.active_hop & 1) as usize]
     }
 }
 

@@ -34,5 +34,5 @@ pub use slot::{Slot, SlotPair};
 pub use vlan::VlanInterface;
 pub use word::Word;
 
-/// Version of everything in this crate. Pinned maps of another version are not touched.
-pub const SCHEMA: u32 = 2;
+/// Version of everything in this crate. Pinned maps of an earlier version are migrated, those of any other are not touched.
+pub const SCHEMA: u32 = 3;

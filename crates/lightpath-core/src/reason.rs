@@ -42,6 +42,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Reasons that the map of counters has room for. It is pinned, and would be another map with another size.
+    pub const ROOM: u32 = 64;
+
     /// Every reason, in the order of its number.
     pub const ALL: [Self; 18] = [
         Self::IpHeader,
@@ -91,6 +94,7 @@ impl Reason {
 }
 
 const _: () = {
+    assert!(Reason::ALL.len() <= Reason::ROOM as usize);
     let mut number = 0;
     while number < Reason::ALL.len() {
         assert!(Reason::ALL[number] as usize == number);

@@ -277,7 +277,12 @@ pub enum ReplyKind {
     },
 }
 
+const _: () = assert!(ReplyKind::NAMES.len() <= ReplyKind::ROOM as usize);
+
 impl ReplyKind {
+    /// Kinds that the map of counters has room for, as with [`Reason::ROOM`].
+    pub const ROOM: u32 = 16;
+
     /// What is counted, in the order of its number.
     pub const NAMES: [&str; 4] = ["echo", "reset", "unreachable", "too-big"];
 

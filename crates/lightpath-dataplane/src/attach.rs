@@ -45,8 +45,10 @@ impl Dataplane {
     pub fn attach(&mut self, interfaces: &[String], mode: XdpMode) -> Result<Vec<Attachment>, Error> {
         check_interfaces(&self.pins, interfaces)?;
         let before = self.pins.linked_interfaces()?;
-        if let Some(smaller) = self.smaller.take() {
-            self.maps.count_on_from(&smaller)?;
+        let maps = self.pins.maps(self.generation);
+        let mut predecessors = self.predecessors.take();
+        if let Some(predecessors) = &mut predecessors {
+            predecessors.hand_over(&maps)?;
         }
         let mut attachments = Vec::new();
         for name in interfaces {
@@ -59,6 +61,9 @@ impl Dataplane {
             }
         }
         take_off_others(&self.pins, interfaces)?;
+        if let Some(predecessors) = predecessors {
+            predecessors.catch_up(&maps)?;
+        }
         self.pins.promote_program()?;
         // Nothing is on an interface any more that copies packets.
         vacated(self.pins.capture_stages())?;

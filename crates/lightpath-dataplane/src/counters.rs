@@ -7,7 +7,7 @@ use lightpath_core::{Reason, ReplyKind};
 use zerocopy::transmute;
 
 use crate::Error;
-use crate::maps::Maps;
+use crate::maps::{BACKEND_COUNTERS, Maps, REASONS, REPLIES, SERVICE_COUNTERS};
 
 /// Everything counted since the maps were made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Counters {
         for (number, _) in maps.backends() {
             let mut sum = BackendCounters::default();
             let index = u32::from(number);
-            let of_cpus = maps.backend_counters.get(&index, 0).map_err(Error::map("BACKEND_COUNTERS"))?;
+            let of_cpus = maps.backend_counters.get(&index, 0).map_err(Error::map(BACKEND_COUNTERS))?;
             counters.cpus.resize(of_cpus.len(), CpuCounters::default());
             for (of_cpu, cpu) in of_cpus.iter().zip(&mut counters.cpus) {
                 let of_cpu: BackendCounters = transmute!(*of_cpu);
@@ -51,14 +51,14 @@ impl Counters {
         let services = u16::try_from(maps.capacity.services - 1).unwrap_or(ServiceIndex::MAX);
         for service in 0..=services {
             let of_cpus =
-                maps.service_counters.get(&service.into(), 0).map_err(Error::map("SERVICE_COUNTERS"))?;
+                maps.service_counters.get(&service.into(), 0).map_err(Error::map(SERVICE_COUNTERS))?;
             let sum = of_cpus.iter().sum();
             if sum > 0 {
                 counters.services.insert(service, sum);
             }
         }
         for (index, count) in (0..).zip(&mut counters.reasons) {
-            let of_cpus = maps.reasons.get(&index, 0).map_err(Error::map("REASONS"))?;
+            let of_cpus = maps.reasons.get(&index, 0).map_err(Error::map(REASONS))?;
             *count = of_cpus.iter().sum();
             counters.cpus.resize(of_cpus.len(), CpuCounters::default());
             for (dropped, cpu) in of_cpus.iter().zip(&mut counters.cpus) {
@@ -66,7 +66,7 @@ impl Counters {
             }
         }
         for (index, count) in (0..).zip(&mut counters.replies) {
-            let of_cpus = maps.replies.get(&index, 0).map_err(Error::map("REPLIES"))?;
+            let of_cpus = maps.replies.get(&index, 0).map_err(Error::map(REPLIES))?;
             *count = of_cpus.iter().sum();
         }
         Ok(counters)

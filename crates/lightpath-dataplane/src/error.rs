@@ -17,10 +17,10 @@ pub enum Error {
         /// Where pins were to go.
         path: PathBuf,
     },
-    /// Maps of another version of Lightpath.
+    /// Maps of another version of Lightpath, which cannot be migrated.
     #[error(
-        "{path} holds maps of schema {found}, this program has schema {expected}; use the version that made them, or take \
-         its data plane off with `lightpath detach`"
+        "{path} holds maps of schema {found}, this program has schema {expected} and cannot migrate them; use the version that \
+         made them, or take its data plane off with `lightpath detach`"
     )]
     Schema {
         /// The directory of pins.
@@ -36,6 +36,17 @@ pub enum Error {
          could not use"
     )]
     NoPrevious,
+    /// The program before this one ran on maps of another schema.
+    #[error(
+        "the program before this one ran on maps of schema {found}, which have become maps of schema {expected}, and it cannot \
+         use those; to go back to it, take the data plane off with `lightpath detach`, and start that version"
+    )]
+    PreviousSchema {
+        /// The schema that it knew.
+        found: u64,
+        /// Ours.
+        expected: u32,
+    },
     /// The program before this one cannot do what is configured.
     #[error("the program before this one was made without what the configuration needs by now: {features}")]
     PreviousLacks {
@@ -103,6 +114,14 @@ pub enum Error {
         name: String,
         /// What the kernel said.
         source: Box<MapError>,
+    },
+    /// What is in a map could not be carried over to the one that takes its place.
+    #[error("map {name} cannot be carried over: {source}")]
+    Values {
+        /// Its name.
+        name: &'static str,
+        /// What the kernel said.
+        source: io::Error,
     },
     /// A map could not be made memory of this process.
     #[error("map {name} cannot be mapped into memory: {source}")]

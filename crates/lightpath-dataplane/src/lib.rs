@@ -15,7 +15,6 @@ mod counters;
 mod decap;
 mod error;
 mod flows;
-mod grow;
 mod interface;
 mod lines;
 mod loaded;
@@ -26,12 +25,15 @@ mod object;
 mod pins;
 mod previous;
 mod program;
+mod renew;
+mod schema;
 mod sessions;
 mod slots;
 mod spec;
 mod tables;
 mod test_run;
 mod trial;
+mod values;
 
 pub use lightpath_core::host::{Changes, Image as Tables, Unwrapped};
 

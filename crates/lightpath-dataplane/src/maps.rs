@@ -18,12 +18,13 @@ use lightpath_core::host::Moves;
 use crate::map_ids::map_ids;
 use crate::memory::Memory;
 use crate::pins::{Generation, Pins};
+use crate::schema::{Step, steps_from};
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
 pub(crate) const PINNED: [&str; 17] = [
     "FILTER",
-    "DIRECTORY",
+    DIRECTORY,
     SLOTS,
     FLOWS,
     HALF_OPEN,
@@ -35,18 +36,29 @@ pub(crate) const PINNED: [&str; 17] = [
     SESSION_INDEX,
     VLANS,
     "BACKENDS",
-    "BACKEND_COUNTERS",
-    "SERVICE_COUNTERS",
-    "REASONS",
-    "REPLIES",
+    BACKEND_COUNTERS,
+    SERVICE_COUNTERS,
+    REASONS,
+    REPLIES,
 ];
 
 /// Those that packets only read.
-pub(crate) const READ: [&str; 6] = ["FILTER", "DIRECTORY", SLOTS, SOURCES, VLANS, "BACKENDS"];
+pub(crate) const READ: [&str; 6] = ["FILTER", DIRECTORY, SLOTS, SOURCES, VLANS, "BACKENDS"];
 
 /// Those that every program uses, whatever its features. Others may be the slow path's alone.
-const OF_EVERY_PROGRAM: [&str; 4] = ["FILTER", "DIRECTORY", SLOTS, "BACKENDS"];
+const OF_EVERY_PROGRAM: [&str; 4] = ["FILTER", DIRECTORY, SLOTS, "BACKENDS"];
 
+/// Those that packets count in, each CPU for itself.
+pub(crate) const COUNTERS: [&str; 4] = [BACKEND_COUNTERS, SERVICE_COUNTERS, REASONS, REPLIES];
+
+/// Those of the flows of `fullnat`.
+pub(crate) const OF_SESSIONS: [&str; 2] = [SESSIONS, SESSION_INDEX];
+
+pub(crate) const DIRECTORY: &str = "DIRECTORY";
+pub(crate) const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
+pub(crate) const SERVICE_COUNTERS: &str = "SERVICE_COUNTERS";
+pub(crate) const REASONS: &str = "REASONS";
+pub(crate) const REPLIES: &str = "REPLIES";
 const SLOTS: &str = "SLOTS";
 const FLOWS: &str = "FLOWS";
 const HALF_OPEN: &str = "HALF_OPEN";
@@ -61,9 +73,20 @@ const VLANS: &str = "VLANS";
 /// Name of the map that describes the others; only user space reads it.
 const META: &str = "META";
 
-/// Entries of [`META`]: schema, directory lines, slots, backends, services, sources, sessions, and both halves of the hash key.
-/// The schema is the first in every version, so that each can tell that it does not understand another.
-const META_ENTRIES: u32 = 9;
+/// Entries of [`META`]: schema, directory lines, slots, backends, services, sources, sessions, both halves of the hash key, and
+/// the schema that they were migrated from, or 0. The schema is the first in every version, so that each can tell what it has
+/// before it.
+const META_ENTRIES: u32 = 10;
+
+/// What the maps in a directory were made for.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) capacity: Capacity,
+    pub(crate) hash_key: HashKey,
+    schema: u64,
+    /// What leads from their schema to this version's.
+    pub(crate) steps: &'static [Step],
+}
 
 /// The maps of a data plane.
 pub(crate) struct Maps {
@@ -102,7 +125,7 @@ impl Maps {
         Ok(Self {
             capacity,
             filter: memory("FILTER", 2 * FILTER_WORDS, size_of::<u64>())?,
-            directory: memory("DIRECTORY", capacity.directory, size_of::<Entry>())?,
+            directory: memory(DIRECTORY, capacity.directory, size_of::<Entry>())?,
             slots: pinned(directory, SLOTS)?,
             flows: pinned(directory, FLOWS)?,
             half_open: pinned(directory, HALF_OPEN)?,
@@ -115,10 +138,10 @@ impl Maps {
             vlans: memory(VLANS, VlanInterface::PLACES, size_of::<VlanInterface>())?,
             moves: Moves::default(),
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
-            backend_counters: per_cpu(directory, "BACKEND_COUNTERS")?,
-            service_counters: per_cpu(directory, "SERVICE_COUNTERS")?,
-            reasons: per_cpu(directory, "REASONS")?,
-            replies: per_cpu(directory, "REPLIES")?,
+            backend_counters: per_cpu(directory, BACKEND_COUNTERS)?,
+            service_counters: per_cpu(directory, SERVICE_COUNTERS)?,
+            reasons: per_cpu(directory, REASONS)?,
+            replies: per_cpu(directory, REPLIES)?,
         })
     }
 }
@@ -161,20 +184,21 @@ fn mapped(map: &MapData, name: &'static str, entries: u32, entry_size: usize) ->
 /// Sizes of the maps, by name.
 pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 8] {
     [
-        ("DIRECTORY", capacity.directory),
+        (DIRECTORY, capacity.directory),
         (SLOTS, capacity.slots / 2),
         ("BACKENDS", capacity.backends),
         (SOURCES, capacity.sources),
         (SESSIONS, capacity.sessions),
         (SESSION_INDEX, SessionSet::count(capacity.sessions)),
-        ("BACKEND_COUNTERS", capacity.backends),
-        ("SERVICE_COUNTERS", capacity.services),
+        (BACKEND_COUNTERS, capacity.backends),
+        (SERVICE_COUNTERS, capacity.services),
     ]
 }
 
-/// Writes down what the maps in `directory` were made for.
-pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
+/// Writes down what the maps in `directory` were made for, and which they go on from.
+pub(crate) fn describe(directory: &Path, spec: &Spec, before: Option<&Described>) -> Result<(), Error> {
     let Spec { capacity, hash_key, .. } = spec;
+    let earlier = before.map_or(0, |before| if before.steps.is_empty() { 0 } else { before.schema });
     let meta: [u64; META_ENTRIES as usize] = [
         u64::from(SCHEMA),
         capacity.directory.into(),
@@ -185,6 +209,7 @@ pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
         capacity.sessions.into(),
         hash_key.start,
         hash_key.multiplier,
+        earlier,
     ];
     let mut map = Array::<MapData, u64>::create(META_ENTRIES, 0).map_err(Error::map(META))?;
     for (index, word) in (0..).zip(meta) {
@@ -195,17 +220,15 @@ pub(crate) fn describe(directory: &Path, spec: &Spec) -> Result<(), Error> {
 }
 
 /// What the maps in `directory` were made for, if there are any and `program` runs on them.
-pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capacity, HashKey)>, Error> {
+pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<Described>, Error> {
     if !directory.join(META).exists() {
         return Ok(None);
     }
-    let map = aya::maps::Map::from_map_data(pinned(directory, META)?).map_err(Error::map(META))?;
-    let map = Array::<MapData, u64>::try_from(map).map_err(Error::map(META))?;
-    let word = |index| map.get(&index, 0).map_err(Error::map(META));
+    let meta = meta(directory)?;
+    let word = |index| meta.get(&index, 0).map_err(Error::map(META));
     let schema = word(0)?;
-    if schema != u64::from(SCHEMA) {
-        return Err(Error::Schema { path: directory.to_owned(), found: schema, expected: SCHEMA });
-    }
+    let unknown = || Error::Schema { path: directory.to_owned(), found: schema, expected: SCHEMA };
+    let steps = steps_from(schema).ok_or_else(unknown)?;
     if !uses(program, directory)? {
         return Ok(None);
     }
@@ -218,16 +241,28 @@ pub(crate) fn described(directory: &Path, program: &Path) -> Result<Option<(Capa
         sources: size(5)?,
         sessions: size(6)?,
     };
-    Ok(Some((capacity, HashKey { start: word(7)?, multiplier: word(8)? })))
+    let hash_key = HashKey { start: word(7)?, multiplier: word(8)? };
+    Ok(Some(Described { capacity, hash_key, schema, steps }))
+}
+
+/// The schema that the maps in `directory`, which are of this version's, were migrated from.
+pub(crate) fn earlier_schema(directory: &Path) -> Result<Option<u64>, Error> {
+    let earlier = meta(directory)?.get(&(META_ENTRIES - 1), 0).map_err(Error::map(META))?;
+    Ok((earlier != 0).then_some(earlier))
+}
+
+fn meta(directory: &Path) -> Result<Array<MapData, u64>, Error> {
+    let map = aya::maps::Map::from_map_data(pinned(directory, META)?).map_err(Error::map(META))?;
+    Array::try_from(map).map_err(Error::map(META))
 }
 
 /// The next hops of an instance's backends: index of the interface, and MAC address.
 pub(crate) fn next_hops(pins: &Pins) -> Result<BTreeSet<(u32, [u8; 6])>, Error> {
     let directory = pins.maps(Generation::Current);
-    let Some((capacity, _)) = described(&directory, &pins.program())? else {
+    let Some(found) = described(&directory, &pins.program())? else {
         return Ok(BTreeSet::new());
     };
-    let maps = Maps::open(&directory, capacity)?;
+    let maps = Maps::open(&directory, found.capacity)?;
     let hops = maps.backends().map(|(_, backend)| *backend.next_hop());
     Ok(hops.filter(|hop| hop.interface != 0).map(|hop| (hop.interface, hop.mac)).collect())
 }
@@ -235,7 +270,14 @@ pub(crate) fn next_hops(pins: &Pins) -> Result<BTreeSet<(u32, [u8; 6])>, Error> 
 /// A crash may have left the maps of the running program where the next ones go.
 pub(crate) fn finish_promotion(pins: &Pins) -> Result<(), Error> {
     let (current, next) = (pins.maps(Generation::Current), pins.maps(Generation::Next));
-    if next.join(META).exists() && uses(&pins.program(), &next)? && !uses(&pins.program(), &current)? {
+    if !next.join(META).exists() {
+        return Ok(());
+    }
+    // Some of them may be in both places, so those tell that are in one only.
+    let used = used_by(&pins.program())?;
+    let ids = |directory: &Path| PINNED.map(|name| map_id(directory, name).ok());
+    let is_another = |(next, current): (Option<u32>, Option<u32>)| next.filter(|_| next != current);
+    if ids(&next).into_iter().zip(ids(&current)).filter_map(is_another).any(|id| used.contains(&id)) {
         pins.promote_maps()?;
     }
     Ok(())
@@ -243,20 +285,21 @@ pub(crate) fn finish_promotion(pins: &Pins) -> Result<(), Error> {
 
 /// Whether the pinned program runs on the maps in `directory`. A crash while maps were exchanged may have left others there.
 fn uses(program: &Path, directory: &Path) -> Result<bool, Error> {
+    let used = used_by(program)?;
+    Ok(OF_EVERY_PROGRAM.into_iter().all(|name| map_id(directory, name).is_ok_and(|id| used.contains(&id))))
+}
+
+/// Ids of the maps that a pinned program runs on; none, if there is no program.
+fn used_by(program: &Path) -> Result<HashSet<u32>, Error> {
     let Ok(program) = Xdp::from_pin(program, XdpAttachType::Interface) else {
-        return Ok(false);
+        return Ok(HashSet::new());
     };
     let used = map_ids(program.fd()?.as_fd()).map_err(|source| Error::Uses { source })?;
-    let used: HashSet<u32> = used.into_iter().collect();
-    for name in OF_EVERY_PROGRAM {
-        let Ok(map) = MapData::from_pin(directory.join(name)) else {
-            return Ok(false);
-        };
-        if !used.contains(&map.info().map_err(Error::map(name))?.id()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    Ok(used.into_iter().collect())
+}
+
+fn map_id(directory: &Path, name: &str) -> Result<u32, Error> {
+    Ok(pinned(directory, name)?.info().map_err(Error::map(name))?.id())
 }
 
 pub(crate) fn pinned(directory: &Path, name: &str) -> Result<MapData, Error> {

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use aya::maps::{Array, Map, MapData};
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
-use lightpath_abi::Features;
+use lightpath_abi::{Features, SCHEMA};
 use lightpath_core::PortPool;
 
 use crate::attach::{XdpMode, attach_program, look};
 use crate::object::object;
-use crate::pins::Pins;
-use crate::{Dataplane, Error, Spec};
+use crate::pins::{Generation, Pins, remove_tree};
+use crate::{Dataplane, Error, Spec, maps};
 
 const ABOUT: &str = "about";
 /// Words of the map: features, port prefixes, first and last port of sessions, and a hash of the build.
@@ -116,8 +116,9 @@ impl Pins {
         Ok(())
     }
 
-    /// A program that was loaded is not to be used.
+    /// A program that was loaded is not to be used, nor are maps that were made for it.
     pub fn forget_next(&self) -> Result<(), Error> {
+        remove_tree(&self.maps(Generation::Next))?;
         for [_, next, _] in self.of_program() {
             if next.exists() {
                 fs::remove_file(&next).map_err(Error::path(&next))?;
@@ -144,7 +145,9 @@ impl Dataplane {
         let [program, _, about] = self.pins.of_program();
         let [_, _, previous] = program;
         if !previous.exists() {
-            return Err(Error::NoPrevious);
+            let earlier = maps::earlier_schema(&self.pins.maps(Generation::Current))?;
+            let of_another = |found| Error::PreviousSchema { found, expected: SCHEMA };
+            return Err(earlier.map_or(Error::NoPrevious, of_another));
         }
         let spec = described(&about[2], &self.spec)?;
         if !spec.can_all_of(needed) {

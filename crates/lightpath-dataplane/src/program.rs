@@ -11,10 +11,11 @@ use lightpath_core::Parameters;
 use lightpath_core::host::HostTables;
 
 use crate::loaded::Loaded;
-use crate::maps::{self, Maps};
+use crate::maps::{self, Described, Maps};
 use crate::object::BALANCER;
 use crate::pins::{Generation, Pins};
-use crate::{Capacity, Changes, Counters, Error, Motion, Spec, Tables, grow, previous};
+use crate::renew::Predecessors;
+use crate::{Changes, Counters, Error, Motion, Spec, Tables, previous};
 
 /// A loaded program and its maps. Packets reach it once it is attached.
 #[derive(Debug)]
@@ -24,59 +25,65 @@ pub struct Dataplane {
     pub(crate) program: Xdp,
     pub(crate) maps: Maps,
     pub(crate) generation: Generation,
-    /// The maps in use, while larger ones with the same in them stand ready.
-    pub(crate) smaller: Option<Maps>,
+    /// The maps in use, while others that go on from them stand ready.
+    pub(crate) predecessors: Option<Predecessors>,
     stages: Vec<ProgramFigures>,
 }
 
 impl Dataplane {
     /// Loads the program for `spec`.
     ///
-    /// Maps that are pinned already are adopted with everything in them, if they hash by the same key. If they are too small,
-    /// larger ones with the same in them stand ready beside them until [`attach`](Self::attach), else fresh ones.
+    /// Maps that are pinned already are adopted with everything in them, if they hash by the same key. If they are too small, or
+    /// of an earlier schema, others with the same in them stand ready beside them until [`attach`](Self::attach), else fresh
+    /// ones.
     pub fn open(pins: &Pins, spec: &Spec) -> Result<Self, Error> {
         pins.make()?;
         maps::finish_promotion(pins)?;
         let found = maps::described(&pins.maps(Generation::Current), &pins.program())?;
-        match found.filter(|(_, key)| *key == spec.hash_key) {
-            Some((capacity, _)) if capacity.holds(spec.capacity) => {
-                Self::load(pins, Spec { capacity, ..*spec }, Generation::Current)
+        match found.filter(|found| found.hash_key == spec.hash_key) {
+            Some(found) if found.steps.is_empty() && found.capacity.holds(spec.capacity) => {
+                Self::load(pins, Spec { capacity: found.capacity, ..*spec }, Generation::Current, None)
             }
-            Some((capacity, _)) => Self::open_grown(pins, spec, capacity),
+            Some(found) => Self::open_beside(pins, spec, &found),
             None => Self::open_fresh(pins, spec),
         }
     }
 
-    /// Loads the program for `spec` over larger maps, which go on from those in use.
-    fn open_grown(pins: &Pins, spec: &Spec, from: Capacity) -> Result<Self, Error> {
-        let to = spec.capacity.or_larger(from);
-        let (current, next) = (pins.maps(Generation::Current), pins.maps(Generation::Next));
+    /// Loads the program for `spec` over maps that go on from those in use.
+    fn open_beside(pins: &Pins, spec: &Spec, found: &Described) -> Result<Self, Error> {
+        let spec = Spec { capacity: spec.capacity.or_larger(found.capacity), ..*spec };
+        let predecessors = Predecessors::new(pins.maps(Generation::Current), found, spec.capacity);
+        let next = pins.maps(Generation::Next);
         pins.make_next_maps()?;
-        grow::share(&current, &next, from, to)?;
-        let mut grown = Self::load(pins, Spec { capacity: to, ..*spec }, Generation::Next)?;
-        let smaller = Maps::open(&current, from)?;
-        grown.maps.fill_from(&smaller, spec.hash_key)?;
-        grown.smaller = Some(smaller);
-        Ok(grown)
+        predecessors.share(&next)?;
+        let mut successor = Self::load(pins, spec, Generation::Next, Some(found))?;
+        predecessors.fill(&next, &successor.maps, spec.hash_key)?;
+        successor.predecessors = Some(predecessors);
+        Ok(successor)
     }
 
     /// Loads the program for `spec` over fresh maps, whatever is pinned. Counters start at 0 again.
     pub fn open_fresh(pins: &Pins, spec: &Spec) -> Result<Self, Error> {
         pins.make()?;
         pins.make_next_maps()?;
-        Self::load(pins, *spec, Generation::Next)
+        Self::load(pins, *spec, Generation::Next, None)
     }
 
-    fn load(pins: &Pins, spec: Spec, generation: Generation) -> Result<Self, Error> {
+    fn load(
+        pins: &Pins,
+        spec: Spec,
+        generation: Generation,
+        before: Option<&Described>,
+    ) -> Result<Self, Error> {
         let directory = pins.maps(generation);
         let stages = load(pins, &directory, &spec)?;
         if generation == Generation::Next {
-            maps::describe(&directory, &spec)?;
+            maps::describe(&directory, &spec, before)?;
         }
         let maps = Maps::open(&directory, spec.capacity)?;
         // The object that was loaded is many times the size of what is needed of it from now on.
         let program = Xdp::from_pin(pins.next_program(), XdpAttachType::Interface)?;
-        Ok(Self { pins: pins.clone(), spec, program, maps, generation, smaller: None, stages })
+        Ok(Self { pins: pins.clone(), spec, program, maps, generation, predecessors: None, stages })
     }
 
     /// What the program was made for; the capacity is that of the maps, which may be more than was asked for.

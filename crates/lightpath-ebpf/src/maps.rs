@@ -118,8 +118,8 @@ pub static SERVICE_COUNTERS: PerCpuArray<ServiceCounters> = PerCpuArray::with_ma
 
 /// Packets dropped, by reason.
 #[map]
-pub static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Reason::ALL.len() as u32, 0);
+pub static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Reason::ROOM, 0);
 
 /// Packets answered, by kind of answer.
 #[map]
-pub static REPLIES: PerCpuArray<u64> = PerCpuArray::with_max_entries(ReplyKind::NAMES.len() as u32, 0);
+pub static REPLIES: PerCpuArray<u64> = PerCpuArray::with_max_entries(ReplyKind::ROOM, 0);

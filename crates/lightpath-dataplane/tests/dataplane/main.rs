@@ -10,6 +10,7 @@ mod checks;
 mod decap;
 mod features;
 mod lab;
+mod migrate;
 mod moving;
 mod packets;
 mod refuse;

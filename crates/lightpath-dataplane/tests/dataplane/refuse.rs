@@ -18,17 +18,20 @@ fn maps_of_another_schema_are_refused_and_keep_running() {
         let contents = contents(&lab.node);
         let mut dataplane = lab.open(&contents);
         dataplane.attach(&["front".into()], XdpMode::Native).unwrap();
-        // As another version would describe its maps, be it in as many words or in more.
+        // As another version would describe its maps, be it in as many words or in more or less.
         let path = lab.pins.directory().join("maps/META");
-        describe(&[u64::from(SCHEMA) + 1, 0, 0, 0, 0, 0, 0], &path);
-        refused(&lab.pins, &contents);
-        describe(&[u64::from(SCHEMA) + 1, 0, 0, 0, 0, 0, 0, 0, 0], &path);
-        refused(&lab.pins, &contents);
+        for (schema, words) in [(SCHEMA + 1, 7), (SCHEMA + 1, 10), (SCHEMA + 1, 12), (1, 9), (0, 1)] {
+            let mut meta = vec![0; words];
+            meta[0] = schema.into();
+            describe(&meta, &path);
+            refused(&lab.pins, &contents, schema);
+        }
         assert_eq!(lab.pins.linked_interfaces().unwrap(), ["front"]);
     });
 }
 
-fn describe(words: &[u64], path: &Path) {
+/// Pins words in the place of those that describe the maps.
+pub(crate) fn describe(words: &[u64], path: &Path) {
     fs::remove_file(path).unwrap();
     let entries = u32::try_from(words.len()).unwrap();
     let mut map = Array::<MapData, u64>::create(entries, 0).unwrap();
@@ -38,12 +41,14 @@ fn describe(words: &[u64], path: &Path) {
     map.pin(path).unwrap();
 }
 
-fn refused(pins: &Pins, contents: &Contents) {
+fn refused(pins: &Pins, contents: &Contents, schema: u32) {
     let error = Dataplane::open(pins, &spec(contents)).unwrap_err();
     let Error::Schema { path, found, expected } = &error else { panic!("{error}") };
     assert!(path.starts_with(pins.directory()));
-    assert_eq!((*found, *expected), (u64::from(SCHEMA) + 1, SCHEMA));
-    assert!(error.to_string().contains("lightpath detach"), "{error}");
+    assert_eq!((*found, *expected), (schema.into(), SCHEMA));
+    let told = error.to_string();
+    let versions = format!("holds maps of schema {schema}, this program has schema {SCHEMA}");
+    assert!(told.contains(&versions) && told.contains("lightpath detach"), "{told}");
 }
 
 #[test]

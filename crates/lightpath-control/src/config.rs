@@ -11,6 +11,7 @@
 
 mod checks;
 mod diagnostic;
+mod draft;
 mod keys;
 mod overlap;
 mod reader;
@@ -23,13 +24,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Document, DocumentMut, Table};
+use toml_edit::Document;
 
 use crate::model::Config;
 use diagnostic::{Complaint, Report};
+use sections::Written;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub(crate) use draft::Draft;
 pub use reference::{EXAMPLE, markdown};
+pub(crate) use sections::{WrittenBackend, WrittenService};
 pub(crate) use suggestion::closest;
 
 /// The seed of the flow hash when the configuration names none: equal everywhere, so that a cluster works unset, and
@@ -56,7 +60,8 @@ pub const MAX_SNAT_ADDRESSES: u64 = 1024;
 #[derive(Clone, Debug)]
 pub struct Loaded {
     config: Config,
-    document: DocumentMut,
+    /// Its tables, to be changed.
+    written: Written,
     /// A hash of the text.
     digest: u64,
 }
@@ -72,11 +77,6 @@ impl Loaded {
     #[must_use]
     pub fn is_still(&self, path: &Path) -> bool {
         std::fs::read(path).is_ok_and(|text| digest(&text) == self.digest)
-    }
-
-    /// Its tables.
-    pub(crate) fn document(&self) -> &DocumentMut {
-        &self.document
     }
 }
 
@@ -96,8 +96,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let report = Report::new(&valid, &file);
             report.add(valid.len(), None, Complaint::new("this is not UTF-8", "save the file as UTF-8"));
-            let config = report.finish(None)?;
-            Ok(Loaded { config, document: DocumentMut::new(), digest: 0 })
+            Err(report.refusal().into())
         }
     }
 }
@@ -111,29 +110,19 @@ fn read(text: &str, file: &str) -> Result<Loaded, Diagnostics> {
             // The parser's words for "nothing more may follow here".
             let problem = error.message().trim_end_matches(", expected nothing");
             report.add(at, None, Complaint::new(problem, "the file must be TOML, see https://toml.io"));
-            let config = report.finish(None)?;
-            return Ok(Loaded { config, document: DocumentMut::new(), digest: 0 });
+            return Err(report.refusal());
         }
     };
-    let config = checked(document.as_table(), report)?;
-    Ok(Loaded { config, document: document.into_mut(), digest: digest(text.as_bytes()) })
+    let written = sections::read(document.as_table(), &report);
+    checks::check(&written, &report);
+    let config = report.finish(written.model())?;
+    Ok(Loaded { config, written, digest: digest(text.as_bytes()) })
 }
 
 fn digest(text: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Checks tables that are no longer as they were written. Where a mistake is said to be means nothing.
-pub(crate) fn of_document(document: &DocumentMut) -> Result<Config, Diagnostics> {
-    checked(document.as_table(), Report::new("", ""))
-}
-
-fn checked(root: &Table, report: Report<'_>) -> Result<Config, Diagnostics> {
-    let written = sections::read(root, &report);
-    checks::check(&written, &report);
-    report.finish(written.into_model())
 }
 
 /// Why a configuration file gave no configuration.

@@ -138,12 +138,17 @@ impl<'a> Report<'a> {
     ///
     /// A part of the model is missing only where a mistake was noted, so the two cannot both be absent.
     pub(super) fn finish(self, config: Option<Config>) -> Result<Config, Diagnostics> {
+        match config {
+            Some(config) if self.diagnostics.borrow().is_empty() => Ok(config),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// Everything that was noted, in the order of the file.
+    pub(super) fn refusal(self) -> Diagnostics {
         let mut diagnostics = self.diagnostics.into_inner();
         diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
-        match config {
-            Some(config) if diagnostics.is_empty() => Ok(config),
-            _ => Err(Diagnostics(diagnostics)),
-        }
+        Diagnostics(diagnostics)
     }
 }
 

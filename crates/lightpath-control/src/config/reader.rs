@@ -9,8 +9,8 @@ use super::keys::{Key, Section};
 use super::suggestion;
 
 /// A usable value and the byte offset where it is written.
-#[derive(Clone, Copy)]
-pub(super) struct Located<T> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Located<T> {
     pub(super) value: T,
     pub(super) at: usize,
 }

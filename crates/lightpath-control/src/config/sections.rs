@@ -18,8 +18,10 @@ use crate::model::{
     Announce, Api, Backend, Config, Forward, Health, Node, Ports, Protocol, Quic, ServerId, Service, Sticky,
     WhenEmpty, XdpMode,
 };
+use crate::overrides::Endpoint;
 
 /// The file.
+#[derive(Clone, Debug)]
 pub(super) struct Written {
     node: Option<Node>,
     /// Those of [`keys::TUNNEL_SOURCES`] that are right by themselves.
@@ -30,7 +32,8 @@ pub(super) struct Written {
 }
 
 /// A `[[service]]`.
-pub(super) struct WrittenService {
+#[derive(Clone, Debug)]
+pub(crate) struct WrittenService {
     /// How messages name it.
     pub(super) place: String,
     pub(super) name: Option<Located<String>>,
@@ -45,11 +48,12 @@ pub(super) struct WrittenService {
     pub(super) quic: Option<Located<Option<Quic>>>,
     /// `None` inside when nothing is checked.
     pub(super) health: Option<Located<Option<Health>>>,
-    pub(super) backends: Vec<WrittenBackend>,
+    pub(crate) backends: Vec<WrittenBackend>,
 }
 
 /// A `[[service.backend]]`.
-pub(super) struct WrittenBackend {
+#[derive(Clone, Debug)]
+pub(crate) struct WrittenBackend {
     /// How messages name it.
     pub(super) place: String,
     /// Where it begins.
@@ -70,13 +74,8 @@ pub(super) fn read<'a>(root: &'a Table, report: &'a Report<'a>) -> Written {
     let prefixes = |key| table.as_ref().and_then(|table| table.list(key, values::source_prefix));
     let (tunnel_sources, snat_addresses) = (prefixes(&keys::TUNNEL_SOURCES), prefixes(&keys::SNAT_ADDRESSES));
     let node = table.as_ref().and_then(|table| node(table, report));
-    let services = (1..).zip(root.tables(&keys::SERVICE_TABLES)).map(|(number, table)| {
-        let place = match table.text(&keys::NAME) {
-            Some(name) => format!("service {name:?}"),
-            None => format!("service {number}"),
-        };
-        service(&table.named(place))
-    });
+    let services = (1..).zip(root.tables(&keys::SERVICE_TABLES));
+    let services = services.map(|(number, table)| numbered_service(table, number));
     Written {
         node,
         tunnel_sources: tunnel_sources.unwrap_or_default(),
@@ -131,6 +130,15 @@ fn api(table: &TableReader<'_>) -> Option<Api> {
     })
 }
 
+/// The service of a table, which is the one of this number, from 1.
+pub(super) fn numbered_service(table: TableReader<'_>, number: usize) -> WrittenService {
+    let place = match table.text(&keys::NAME) {
+        Some(name) => format!("service {name:?}"),
+        None => format!("service {number}"),
+    };
+    service(&table.named(place))
+}
+
 fn service(table: &TableReader<'_>) -> WrittenService {
     table.refuse_other_keys(&keys::SERVICE);
     let protocols =
@@ -140,9 +148,9 @@ fn service(table: &TableReader<'_>) -> WrittenService {
     let stickies = [("none", Sticky::None), ("source-ip", Sticky::SourceIp)];
     let endings = [("reject", WhenEmpty::Reject), ("drop", WhenEmpty::Drop)];
 
-    let backends = (1..).zip(table.tables(&keys::BACKEND_TABLES)).map(|(number, backend_table)| {
-        backend(&backend_table.named(format!("{} backend {number}", table.place())))
-    });
+    let backends = (1..).zip(table.tables(&keys::BACKEND_TABLES));
+    let backends =
+        backends.map(|(number, backend_table)| numbered_backend(backend_table, table.place(), number));
     WrittenService {
         name: table.required(&keys::NAME, values::service_name),
         vip: table.required(&keys::VIP, values::unicast_address),
@@ -174,6 +182,11 @@ fn quic(table: &TableReader<'_>) -> Option<Quic> {
     Some(Quic { server_id_length: server_id_length?.value, config_id: config_id?.value })
 }
 
+/// The backend of a table, which is the one of this number, from 1, of a service.
+pub(super) fn numbered_backend(table: TableReader<'_>, service: &str, number: usize) -> WrittenBackend {
+    backend(&table.named(format!("{service} backend {number}")))
+}
+
 fn backend(table: &TableReader<'_>) -> WrittenBackend {
     table.refuse_other_keys(&keys::BACKEND);
     WrittenBackend {
@@ -188,24 +201,23 @@ fn backend(table: &TableReader<'_>) -> WrittenBackend {
 
 impl Written {
     /// The model, if no value is missing.
-    pub(super) fn into_model(self) -> Option<Config> {
-        let services = self.services.into_iter().map(WrittenService::into_model);
-        let values = |list: Vec<Located<IpNet>>| list.into_iter().map(|prefix| prefix.value).collect();
+    pub(super) fn model(&self) -> Option<Config> {
+        let services = self.services.iter().map(WrittenService::model);
+        let values = |list: &[Located<IpNet>]| list.iter().map(|prefix| prefix.value).collect();
         let node = Node {
-            tunnel_sources: values(self.tunnel_sources),
-            snat_addresses: values(self.snat_addresses),
-            ..self.node?
+            tunnel_sources: values(&self.tunnel_sources),
+            snat_addresses: values(&self.snat_addresses),
+            ..self.node.clone()?
         };
         Some(Config { services: services.collect::<Option<_>>()?, node })
     }
 }
 
 impl WrittenService {
-    fn into_model(self) -> Option<Service> {
+    fn model(&self) -> Option<Service> {
         let ports = self.ports?.value;
-        let backends = self.backends.into_iter().map(|backend| backend.into_model(ports));
         Some(Service {
-            name: self.name?.value,
+            name: self.name.as_ref()?.value.clone(),
             vip: self.vip?.value,
             ports,
             protocol: self.protocol?.value,
@@ -214,9 +226,15 @@ impl WrittenService {
             slots: self.slots?.value,
             when_empty: self.when_empty?.value,
             quic: self.quic?.value,
-            health: self.health?.value,
-            backends: backends.collect::<Option<_>>()?,
+            health: self.health.as_ref()?.value.clone(),
+            backends: self.backends.iter().map(|backend| backend.model(ports)).collect::<Option<_>>()?,
         })
+    }
+
+    /// A backend as it is named within the service, as far as it says.
+    pub(crate) fn endpoint(&self, backend: &WrittenBackend) -> Option<Endpoint> {
+        let port = self.ports.and_then(|ports| backend.effective_port(ports.value));
+        Some(Endpoint { address: backend.address?.value, port })
     }
 }
 
@@ -227,12 +245,11 @@ impl WrittenBackend {
         ports.single().map(|port| own.unwrap_or(port))
     }
 
-    fn into_model(self, ports: Ports) -> Option<Backend> {
-        let port = self.effective_port(ports);
+    fn model(&self, ports: Ports) -> Option<Backend> {
         self.port?;
         Some(Backend {
             address: self.address?.value,
-            port,
+            port: self.effective_port(ports),
             weight: self.weight?.value,
             server_id: self.server_id?.value,
         })

@@ -1,12 +1,12 @@
-//! Overrides written into the tables of the file, and the result read by the file's own rules.
+//! Overrides put into what the file says, and the result judged by the file's own rules.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value as Json;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+use toml_edit::{Array, InlineTable, Item, Table, Value};
 
 use super::{BackendOverride, Definition, Endpoint, Overrides};
-use crate::config::{self, Diagnostics, Loaded};
+use crate::config::{self, Diagnostics, Draft, Loaded, WrittenBackend, WrittenService};
 use crate::model::Config;
 
 /// What is to run: the file and the overrides that still mean something.
@@ -47,25 +47,23 @@ impl Overrides {
             let config = file.config().clone();
             return Ok(Merged { config, overrides: self.clone(), left_out: Vec::new() });
         }
-        let mut merge = Merge { document: file.document().clone(), left_out: Vec::new() };
+        let mut merge = Merge { draft: Draft::of(file), left_out: Vec::new() };
         let mut overrides = self.clone();
         merge.services(&mut overrides)?;
         merge.backends(&mut overrides)?;
-        let config = config::of_document(&merge.document)?;
-        Ok(Merged { config, overrides, left_out: merge.left_out })
+        Ok(Merged { config: merge.draft.finish()?, overrides, left_out: merge.left_out })
     }
 }
 
 struct Merge {
-    document: DocumentMut,
+    draft: Draft,
     left_out: Vec<String>,
 }
 
 impl Merge {
     fn services(&mut self, overrides: &mut Overrides) -> Result<(), Unfit> {
-        let services = tables(self.document.as_table_mut(), "service");
-        let had =
-            |services: &ArrayOfTables, name: &str| services.iter().any(|table| text(table, "name") == name);
+        let services = self.draft.services();
+        let had = |services: &[WrittenService], name: &str| services.iter().any(|known| known.name() == name);
         overrides.removed_services.retain(|name| {
             let is_there = had(services, name);
             if !is_there {
@@ -73,7 +71,7 @@ impl Merge {
             }
             is_there
         });
-        services.retain(|table| !overrides.removed_services.contains(text(table, "name")));
+        services.retain(|service| !overrides.removed_services.contains(service.name()));
         overrides.added_services.retain(|definition| {
             let name = name_of(definition);
             let is_new = !had(services, name);
@@ -83,7 +81,7 @@ impl Merge {
             is_new
         });
         for definition in &overrides.added_services {
-            services.push(table_of(definition)?);
+            self.draft.add_service(&table_of(definition)?);
         }
         Ok(())
     }
@@ -93,9 +91,9 @@ impl Merge {
         for known in std::mem::take(&mut overrides.backends) {
             of_services.entry(known.service.clone()).or_default().push(known);
         }
-        for table in tables(self.document.as_table_mut(), "service").iter_mut() {
-            let Some(known) = of_services.remove(text(table, "name")) else { continue };
-            let mut service = Backends::of(table);
+        for at in 0..self.draft.services().len() {
+            let Some(known) = of_services.remove(self.draft.services()[at].name()) else { continue };
+            let mut service = Backends::of(&mut self.draft, at);
             for backend in known {
                 match service.apply(backend)? {
                     Applied::Kept(backend) => overrides.backends.push(backend),
@@ -116,7 +114,8 @@ impl Merge {
 
 /// The backends of one service while they are changed.
 struct Backends<'a> {
-    tables: &'a mut ArrayOfTables,
+    draft: &'a mut Draft,
+    service: usize,
     found: HashMap<Endpoint, usize>,
     removed: HashSet<usize>,
 }
@@ -127,12 +126,11 @@ enum Applied {
 }
 
 impl<'a> Backends<'a> {
-    fn of(service: &'a mut Table) -> Self {
-        let port = service.get("port").and_then(port_of);
-        let tables = tables(service, "backend");
-        let places = tables.iter().enumerate();
-        let found = places.filter_map(|(at, table)| Some((endpoint(table, port)?, at))).collect();
-        Self { tables, found, removed: HashSet::new() }
+    fn of(draft: &'a mut Draft, service: usize) -> Self {
+        let written = &draft.services()[service];
+        let places = written.backends.iter().enumerate();
+        let found = places.filter_map(|(at, backend)| Some((written.endpoint(backend)?, at))).collect();
+        Self { draft, service, found, removed: HashSet::new() }
     }
 
     fn apply(&mut self, known: BackendOverride) -> Result<Applied, Unfit> {
@@ -140,15 +138,11 @@ impl<'a> Backends<'a> {
             (Some(_), Some(_)) if !known.removed => {
                 return Ok(Applied::LeftOut(says(&known, "the file has it by now")));
             }
-            (Some(at), Some(definition)) => {
-                // Another in its place.
-                let table = table_of(definition)?;
-                self.tables.get_mut(at).into_iter().for_each(|old| *old = table.clone());
+            (found, Some(definition)) => {
+                // Another in its place, or one more.
+                let at = found.unwrap_or(self.written().len());
+                self.draft.set_backend(self.service, at, &table_of(definition)?);
                 at
-            }
-            (None, Some(definition)) => {
-                self.tables.push(table_of(definition)?);
-                self.tables.len() - 1
             }
             (Some(at), None) if known.removed => {
                 self.removed.insert(at);
@@ -160,15 +154,20 @@ impl<'a> Backends<'a> {
             }
         };
         let weight = if known.drained { Some(0) } else { known.weight };
-        if let (Some(table), Some(weight)) = (self.tables.get_mut(at), weight) {
-            table.insert("weight", Item::Value(i64::from(weight).into()));
+        if let (Some(backend), Some(weight)) = (self.written().get_mut(at), weight) {
+            backend.set_weight(weight);
         }
         Ok(Applied::Kept(known))
     }
 
-    fn finish(self) {
+    fn written(&mut self) -> &mut Vec<WrittenBackend> {
+        &mut self.draft.services()[self.service].backends
+    }
+
+    fn finish(mut self) {
+        let removed = std::mem::take(&mut self.removed);
         let mut places = 0..;
-        self.tables.retain(|_| places.next().is_none_or(|at| !self.removed.contains(&at)));
+        self.written().retain(|_| places.next().is_none_or(|at| !removed.contains(&at)));
     }
 }
 
@@ -179,33 +178,6 @@ fn says(known: &BackendOverride, what: &str) -> String {
 /// The name that a definition of a service gives it; empty when it has none, which is reported where it is read.
 pub(super) fn name_of(definition: &Definition) -> &str {
     definition.get("name").and_then(Json::as_str).unwrap_or_default()
-}
-
-/// The tables under a key, whichever way they are written.
-fn tables<'a>(table: &'a mut Table, key: &str) -> &'a mut ArrayOfTables {
-    let item = table.entry(key).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-    if !item.is_array_of_tables() {
-        // The file was read before, so this is a list of tables, or an empty list.
-        let written = std::mem::take(item).into_array_of_tables();
-        *item = Item::ArrayOfTables(written.unwrap_or_default());
-    }
-    let Item::ArrayOfTables(tables) = item else { unreachable!("it was made one") };
-    tables
-}
-
-fn text<'a>(table: &'a Table, key: &str) -> &'a str {
-    table.get(key).and_then(Item::as_str).unwrap_or_default()
-}
-
-fn port_of(item: &Item) -> Option<u16> {
-    item.as_integer().and_then(|port| u16::try_from(port).ok())
-}
-
-/// The backend that a table is, in a service with one port or with several.
-fn endpoint(table: &Table, service_port: Option<u16>) -> Option<Endpoint> {
-    let address = text(table, "address").parse().ok()?;
-    let own = table.get("port").and_then(port_of);
-    Some(Endpoint { address, port: service_port.map(|port| own.unwrap_or(port)) })
 }
 
 fn table_of(definition: &Definition) -> Result<Table, Unfit> {

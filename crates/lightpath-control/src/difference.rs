@@ -1,6 +1,6 @@
 //! What a new configuration changes, in the words that `reload` prints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -43,17 +43,22 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     if old.node.hash_seed != node.hash_seed {
         changes.push(Change("node: hash_seed changed; every flow is placed anew".to_owned()));
     }
+    let mut before = by_name(&old.services);
     for service in services {
-        match old.services.iter().find(|known| known.name == service.name) {
+        match before.remove(service.name.as_str()) {
+            Some(known) if known == service => {}
             Some(known) => changes.extend(of_service(known, service)),
             None => changes.push(Change(format!("service {}: added", service.name))),
         }
     }
-    for gone in old.services.iter().filter(|known| !services.iter().any(|service| service.name == known.name))
-    {
+    for gone in old.services.iter().filter(|known| before.contains_key(known.name.as_str())) {
         changes.push(Change(format!("service {}: removed, its flows may end first", gone.name)));
     }
     changes
+}
+
+fn by_name(services: &[Service]) -> HashMap<&str, &Service> {
+    services.iter().map(|service| (service.name.as_str(), service)).collect()
 }
 
 fn of_service(old: &Service, new: &Service) -> Vec<Change> {

@@ -1,5 +1,8 @@
 //! Another configuration becomes what runs, or nothing changes.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use anyhow::{Context, Result, bail};
 use lightpath_control::host::addresses;
 use lightpath_control::model::Config;
@@ -23,7 +26,7 @@ impl Daemon {
         let checked = self.check_ways.targets(next.config())?;
         self.host.prepare(next.config())?;
         let backends = addresses_of(next.config());
-        self.targets.send_replace(backends.clone());
+        self.follow_hops_of(&backends);
         if self.check_ways.are_in_use() {
             // Without a next hop, such a check fails.
             wait_for_hops(&mut self.hops, &backends).await;
@@ -33,7 +36,7 @@ impl Daemon {
         tokio::join!(wait_for_hops(&mut self.hops, &backends), self.checks.settle(FIRST_CHECKS));
         if let Err(error) = self.enter(&mut next).await {
             // As it was before; what could not be written then was not.
-            self.targets.send_replace(addresses_of(self.reconciler.config()));
+            self.follow_hops_of(&addresses_of(self.reconciler.config()));
             self.checks.watch(self.check_ways.targets(self.reconciler.config())?);
             let known = self.known();
             self.check_ways.follow(self.reconciler.config(), &known.hops);
@@ -55,6 +58,17 @@ impl Daemon {
         }
         self.settle();
         Ok(())
+    }
+
+    /// Has next hops followed to these backends and no others. Nothing is looked up anew if they are the same.
+    fn follow_hops_of(&self, backends: &BTreeSet<IpAddr>) {
+        self.targets.send_if_modified(|followed| {
+            let differs = followed != backends;
+            if differs {
+                followed.clone_from(backends);
+            }
+            differs
+        });
     }
 
     /// Applies a configuration whose backends are known as far as they can be.

@@ -15,7 +15,7 @@ use crate::wire::icmp::{Header, Kind};
 use crate::wire::{ICMP, ICMPV6};
 use crate::{
     Counters, Drop, Endpoints, Forwarding, Frame, OutOfBounds, Packet, Part, Reason, Reject, Reply,
-    ReplyKind, Rewrite, Routes, Stage, Tables, Verdict, decide, parse, session,
+    ReplyKind, Rewrite, Routes, Stage, Tables, Verdict, decide, parse, parse_any, session,
 };
 
 /// Takes an ICMP packet that the fast path deferred through the rest of the packet path: what became of it is in the packet, and
@@ -72,6 +72,21 @@ fn carry_on<'a, P: Packet, T: Tables + Counters, R: Routes, O>(
         Kind::EchoRequest => finish(Verdict::Pass),
         Kind::Other => end(about_nothing(&frame, Reason::NoService, tables), packet.len(), tables, finish),
     }
+}
+
+/// The flow that an ICMP error is about, as a packet of it goes that goes the way of the error. `None` if the packet is no whole
+/// error about TCP or UDP.
+#[inline(always)]
+pub fn flow_of_error<P: Packet>(packet: &P, features: Features) -> Option<Frame> {
+    let error = parse_any(packet, features).ok()?;
+    if !matches!(error.protocol, ICMP | ICMPV6) || error.part != Part::Whole {
+        return None;
+    }
+    let header = Header::load(packet, error.transport).ok()?;
+    if Kind::of(error.v4, header.kind()) != Kind::Error {
+        return None;
+    }
+    Some(quoted(packet, &error).ok()?.flow)
 }
 
 /// A part of a message says nothing. No error is as long as to be fragmented.

@@ -61,7 +61,7 @@ pub use decide::{Placement, decide, placement};
 pub use direct::{Passing, is_noticed, notice};
 pub use fast::fast_path;
 pub use hash::{FlowHash, HashKey};
-pub use icmp::icmp_path;
+pub use icmp::{flow_of_error, icmp_path};
 pub use limit::{Budget, ERRORS_PER_SECOND};
 pub use moving::{Sighting, change, follow};
 pub use opening::{opening_path, take};

@@ -20,7 +20,8 @@ use aya_ebpf::maps::{HashMap, LruHashMap};
 use aya_ebpf::programs::TcContext;
 use lightpath_abi::{CHECK_DEVICE_MAC, CheckFlow, CheckedBackend, Features, Forward, MAX_CHECKED, NextHop};
 use lightpath_core::{
-    Direction, Egress, FlowHash, Forwarding, Frame, HashKey, Outer, Packet, Rewrite, apply, parse,
+    Direction, Egress, FlowHash, Forwarding, Frame, HashKey, Outer, Packet, Reject, Rewrite, apply,
+    flow_of_error, parse,
 };
 
 use crate::packet::SkbPacket;
@@ -142,11 +143,15 @@ fn room(forward: Forward, v4: bool) -> u64 {
     u64::from(network | transport)
 }
 
-/// Whether a packet answers a check, made ready to come in by the checks' device.
+/// Whether a packet answers a check, be it by an ICMP error, made ready to come in by the checks' device.
 #[inline(always)]
 fn is_answer(context: &TcContext) -> bool {
     let mut packet = SkbPacket::new(context, 0);
-    let Ok(frame) = parse(&packet, FEATURES) else { return false };
+    let answering = match parse(&packet, FEATURES) {
+        Err(Reject::Icmp) => flow_of_error(&packet, FEATURES),
+        parsed => parsed.ok(),
+    };
+    let Some(frame) = answering else { return false };
     let flow = CheckFlow {
         vip: frame.source,
         node: frame.destination,

@@ -119,7 +119,13 @@ fn datagrams_go_through_the_data_plane_too() {
         eventually("the one with the VIP is up", || is(&bed, name, 0, "up"));
         eventually("the one without it is down", || is(&bed, name, 1, "down"));
     }
+    // What the backend's kernel says of a port that nobody has any more comes back as well.
     drop(servers);
+    for name in ["webV4", "webV6"] {
+        eventually("the port is said to be closed", || {
+            bed.balancer.status().backend(name, 0)["cause"] == "port unreachable"
+        });
+    }
     bed.balancer.stop();
     bed.balancer.detach();
 }

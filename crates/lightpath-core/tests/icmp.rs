@@ -1,9 +1,11 @@
 //! ICMP: what goes wrong in other load balancers, and does not here.
 
+use std::net::SocketAddr;
+
 use lightpath_abi::{BackendNumber, Features, FlowTable};
 use lightpath_core::host::{Buffer, HostTables, Moves};
 use lightpath_core::{
-    ERRORS_PER_SECOND, Reason, ReplyKind, SlicePacket, Tables, Verdict, forward, parse_any,
+    ERRORS_PER_SECOND, Reason, ReplyKind, SlicePacket, Tables, Verdict, flow_of_error, forward, parse_any,
 };
 use lightpath_testkit::cases::run_on_host;
 use lightpath_testkit::node::Node;
@@ -75,6 +77,28 @@ fn path_mtu_discovery_reaches_the_backend_of_a_flow_whose_slot_moves() {
     assert_eq!(established, Some(2));
     assert_eq!(run(&too_big_for(4000, 80), &tables).0, Some(1), "older than the move");
     assert_eq!(run(&too_big_for(4001, 80), &tables).0, Some(2), "opened during the move");
+}
+
+/// How an answer to a health check is known that comes as an error.
+#[test]
+fn an_error_names_the_flow_that_it_is_about_and_other_messages_name_none() {
+    const FEATURES: Features = Features(Features::IPV4.0 | Features::IPV6.0);
+    let of = |packet: &PacketBuilder| {
+        let mut bytes = packet.build();
+        let frame = flow_of_error(&SlicePacket(&mut bytes), FEATURES)?;
+        let end = |address: lightpath_abi::Address, port| SocketAddr::new(address.to_ip(), port).to_string();
+        Some((end(frame.source, frame.source_port), end(frame.destination, frame.destination_port)))
+    };
+    for (node, vip, mut error) in [
+        ("10.0.0.2:4000", "203.0.113.10:53", icmp(3, 3, 0, "203.0.113.10", "10.0.0.2")),
+        ("[fd00::2]:4000", "[2001:db8::10]:53", icmp(1, 4, 0, "2001:db8::10", "fd00::2")),
+    ] {
+        error = error.quoting(&udp(node, vip), if node.starts_with('[') { 48 } else { 28 });
+        assert_eq!(of(&error), Some((vip.to_owned(), node.to_owned())));
+        assert_eq!(of(&udp(vip, node)), None);
+    }
+    assert_eq!(of(&icmp_echo(VIP, CLIENT)), None);
+    assert_eq!(of(&icmp(3, 3, 0, VIP, CLIENT).quoting(&udp("10.0.0.2:4000", "203.0.113.10:53"), 22)), None);
 }
 
 /// Anybody can forge an error.

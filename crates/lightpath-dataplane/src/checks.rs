@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aya::maps::{HashMap, MapData};
+use aya::Ebpf;
+use aya::maps::{Array, HashMap, MapData};
 use aya::programs::tc::{SchedClassifierLink, TcError, qdisc_add_clsact, qdisc_detach_program};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
 use aya::util::KernelVersion;
-use aya::{Ebpf, EbpfLoader};
 use lightpath_abi::CheckedBackend;
 use nix::net::if_::if_nametoindex;
 use zerocopy::transmute;
@@ -23,6 +23,7 @@ use crate::object::CHECK_OBJECT;
 const OUT: &str = "lightpath_check_out";
 const IN: &str = "lightpath_check_in";
 const CHECKED: &str = "CHECKED";
+const DEVICE: &str = "CHECK_DEVICE";
 
 /// A [`CheckedBackend`] as words.
 type Words = [u64; 13];
@@ -33,8 +34,8 @@ pub struct CheckWay {
     checked: HashMap<MapData, u32, Words>,
     /// What is in `checked`.
     known: BTreeMap<u32, CheckedBackend>,
-    /// On the device that checks leave by.
-    _leaving: SchedClassifierLink,
+    /// On the device that checks leave by, once there is one.
+    leaving: Option<SchedClassifierLink>,
     /// Where answers are taken, with the index that the interface had then.
     listening: BTreeMap<String, (u32, SchedClassifierLink)>,
 }
@@ -46,18 +47,25 @@ impl fmt::Debug for CheckWay {
 }
 
 impl CheckWay {
-    /// Loads the programs, and takes what leaves by the device that checks are bound to.
-    pub fn open(device: &str) -> Result<Self, Error> {
-        let index = index_of(device)?;
-        let mut object =
-            EbpfLoader::new().override_global("CHECK_DEVICE", &index, true).load(CHECK_OBJECT)?;
+    /// Loads the programs. That takes a while, in which no check should be made by a device that nobody takes packets from.
+    pub fn load() -> Result<Self, Error> {
+        let mut object = Ebpf::load(CHECK_OBJECT)?;
         for name in [OUT, IN] {
             program(&mut object, name)?.load()?;
         }
         let map = object.take_map(CHECKED).ok_or(Error::Missing { name: CHECKED })?;
         let checked = HashMap::try_from(map).map_err(Error::map(CHECKED))?;
-        let leaving = attach(program(&mut object, OUT)?, device, TcAttachType::Egress)?;
-        Ok(Self { object, checked, known: BTreeMap::new(), _leaving: leaving, listening: BTreeMap::new() })
+        Ok(Self { object, checked, known: BTreeMap::new(), leaving: None, listening: BTreeMap::new() })
+    }
+
+    /// Takes what leaves by the device that checks are bound to.
+    pub fn leave_by(&mut self, device: &str) -> Result<(), Error> {
+        let index = index_of(device)?;
+        let map = self.object.map_mut(DEVICE).ok_or(Error::Missing { name: DEVICE })?;
+        let mut map = Array::<_, u32>::try_from(map).map_err(Error::map(DEVICE))?;
+        map.set(0, index, 0).map_err(Error::map(DEVICE))?;
+        self.leaving = Some(attach(program(&mut self.object, OUT)?, device, TcAttachType::Egress)?);
+        Ok(())
     }
 
     /// Says how marked packets reach their backends. Those of other marks are dropped.

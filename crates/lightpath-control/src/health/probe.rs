@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::cause::Cause;
+use super::cause::{Cause, Unreachable};
 use super::peer::Peer;
 use super::targets::Server;
 use super::tls::{self, Connectors, Speaks, TlsError};
@@ -76,6 +76,8 @@ impl Probe {
         let outcome = timeout_at(deadline, self.ask(&peer, deadline)).await;
         let outcome = outcome.unwrap_or(Err(Cause::TimedOut(timeout)));
         match (outcome, &self.through) {
+            // Who says that nobody has the port has the address.
+            (Err(cause @ Cause::Unreachable(Unreachable::Port)), _) => Err(cause),
             (Err(cause @ (Cause::TimedOut(_) | Cause::Unreachable(_))), Some(through)) => {
                 Err(Cause::NotThrough { cause: cause.into(), hint: through.hint.clone() })
             }

@@ -9,14 +9,13 @@
 
 mod packet;
 
-use aya_ebpf::Global;
 use aya_ebpf::bindings::{
     BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_INGRESS,
     BPF_F_NO_PREALLOC, TC_ACT_SHOT, TC_ACT_UNSPEC,
 };
 use aya_ebpf::helpers::{bpf_redirect, bpf_skb_vlan_pop, bpf_skb_vlan_push};
 use aya_ebpf::macros::{classifier, map};
-use aya_ebpf::maps::{HashMap, LruHashMap};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use aya_ebpf::programs::TcContext;
 use lightpath_abi::{CHECK_DEVICE_MAC, CheckFlow, CheckedBackend, Features, Forward, MAX_CHECKED, NextHop};
 use lightpath_core::{
@@ -35,10 +34,9 @@ const FEATURES: Features = Features(Features::IPV4.0 | Features::IPV6.0);
 /// Checks need not leave from where a client's flow would.
 const HASH_KEY: HashKey = HashKey::from_seed("");
 
-/// Index of the device that checks leave by. Read-only once loaded.
-#[unsafe(no_mangle)]
-#[expect(unsafe_code, reason = "the loader finds globals by unmangled names")]
-static CHECK_DEVICE: Global<u32> = Global::new(0);
+/// Index of the device that checks leave by. It may be made when the programs are ready.
+#[map]
+static CHECK_DEVICE: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Backends by the mark of what is sent to them.
 #[map]
@@ -60,11 +58,10 @@ pub fn lightpath_check_out(context: TcContext) -> i32 {
 /// Hands what answers a check to its socket, and everything else on.
 #[classifier]
 pub fn lightpath_check_in(context: TcContext) -> i32 {
-    if is_answer(&context) {
-        redirect(CHECK_DEVICE.load(), BPF_F_INGRESS.into())
-    } else {
+    match CHECK_DEVICE.get(0) {
+        Some(device) if is_answer(&context) => redirect(*device, BPF_F_INGRESS.into()),
         // To the next program, or on to the kernel.
-        TC_ACT_UNSPEC
+        _ => TC_ACT_UNSPEC,
     }
 }
 

@@ -30,11 +30,12 @@ impl CheckWays {
     pub(super) async fn prepare(&mut self, config: &Config) -> Result<()> {
         self.ways.mark(config);
         if self.way.is_none() && Ways::are_used_by(config) {
+            let mut way = CheckWay::load().context("cannot check through the data plane")?;
             let device = CheckDevice::make(&self.instance).await?;
-            let opened = CheckWay::open(&device.name).context("cannot check through the data plane")?;
+            way.leave_by(&device.name).context("cannot check through the data plane")?;
             info!(device = device.name, "health checks go through the data plane");
             self.ways.leave_by(Some(&device.name));
-            self.way = Some((device, opened));
+            self.way = Some((device, way));
         }
         Ok(())
     }

@@ -79,7 +79,8 @@ async fn try_all(config: &Config, around: &Surroundings) -> Result<Vec<Finding>>
 }
 
 async fn try_by(device: &CheckDevice, config: &Config, around: &Surroundings) -> Result<Vec<Finding>> {
-    let mut way = CheckWay::open(&device.name)?;
+    let mut way = CheckWay::load()?;
+    way.leave_by(&device.name)?;
     let mut ways = Ways::default();
     ways.leave_by(Some(&device.name));
     ways.mark(config);

@@ -108,7 +108,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  lightpath upgrade\n  lightpath upgrade --binary /usr/local/bin/lightpath"
     )]
     Upgrade(Upgrade),
-    /// Take the packet path back that ran before the last upgrade.
+    /// Take the packet path back that ran before the last upgrade. Not possible where the upgrade has migrated the maps.
     #[command(after_help = "Example:\n  lightpath rollback")]
     Rollback,
     /// Write the packet path as it is loaded into the kernel, an ELF object, to standard output.

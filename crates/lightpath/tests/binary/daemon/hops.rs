@@ -1,8 +1,14 @@
 //! Which backends take flows: those that can be reached and have a weight.
 
-use lightpath_lab::IpNet;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
 
-use crate::common::{Bed, Family, Service, eventually, file, number};
+use lightpath_lab::topology::Host;
+use lightpath_lab::{IpNet, Route};
+
+use crate::common::{Bed, Family, Held, Service, eventually, file, number, serve_lines};
 
 use super::{answers, is_served, serve_pages, web_file};
 
@@ -70,6 +76,80 @@ fn a_new_hardware_address_of_a_backend_is_followed() {
         eventually("requests arrive at the new address", || is_served(&bed.client.ns, vip));
         answers(&bed.client.ns, vip, 20);
     }
+}
+
+/// Two backends are routers of a network with the third one's other address in it, and take turns as its gateway.
+#[test]
+fn a_gateway_that_fails_over_is_followed() {
+    let mut bed = Bed::one_armed(3);
+    let _servers = serve_pages(&bed);
+    let vip = Family::V4.vip(10);
+    let far = "192.0.2.10".parse().unwrap();
+    let gateway = IpNet::from_str("10.0.0.200/32").unwrap();
+    bed.backends[2].ns.add_address("lo", IpNet::from(far)).unwrap();
+    let through = |router: &Host| {
+        let onward = Route::to(IpNet::from(far)).via(Family::V4.of(bed.backends[2].address));
+        router.ns.add_route(&onward).unwrap();
+    };
+    for router in &bed.backends[..2] {
+        router.ns.forward_packets().unwrap();
+        // As VRRP has it, whoever takes over tells its neighbours.
+        router.ns.sysctl("net.ipv4.conf.eth0.arp_notify", "1").unwrap();
+        through(router);
+    }
+    bed.backends[0].ns.add_address("eth0", gateway).unwrap();
+    bed.balancer.ns.add_route(&Route::to(IpNet::from(far)).via(gateway.addr())).unwrap();
+    bed.balancer.start_with(&file(bed.interfaces, "", &[Service::web("web", vip, &[far])]));
+    answers(&bed.client.ns, vip, 20);
+    let forwarded = |router: &Host| router.ns.received("eth0").unwrap();
+
+    bed.backends[0].ns.link_down("eth0").unwrap();
+    let successor = &bed.backends[1];
+    successor.ns.link_down("eth0").unwrap();
+    successor.ns.add_address("eth0", gateway).unwrap();
+    successor.ns.link_up("eth0").unwrap();
+    through(successor);
+    eventually("requests go through the other gateway", || is_served(&bed.client.ns, vip));
+    let before = forwarded(successor);
+    answers(&bed.client.ns, vip, 20);
+    assert!(forwarded(successor) > before + 20);
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
+#[test]
+fn a_link_that_flaps_is_followed_and_breaks_no_connection() {
+    const PORT: u16 = 7000;
+    let mut bed = Bed::one_armed(2);
+    let _servers = serve_pages(&bed);
+    for (backend, name) in bed.backends.iter().zip(["one", "two"]) {
+        serve_lines(&backend.ns, SocketAddr::from(([0, 0, 0, 0], PORT)), name);
+    }
+    let addresses = bed.addresses(Family::V4);
+    let mut services = ["web", "lines"].map(|name| Service::web(name, Family::V4.vip(10), &addresses));
+    services[1].port = "7000";
+    bed.balancer.start_with(&file(bed.interfaces, "", &services));
+    let held = Held::open(&bed.client.ns, (Family::V4.vip(10), PORT), 50);
+    let states = |bed: &Bed| {
+        let status = bed.balancer.status();
+        ["web", "lines"].map(|service| [0, 1].map(|index| status.backend(service, index)["state"] == "up"))
+    };
+    for pause in [0, 20, 50, 100, 300] {
+        bed.switch.link_down("to-balancer").unwrap();
+        thread::sleep(Duration::from_millis(pause));
+        bed.switch.link_up("to-balancer").unwrap();
+        thread::sleep(Duration::from_millis(pause));
+    }
+    bed.switch.link_down("to-balancer").unwrap();
+    eventually("backends behind the link take no flows", || states(&bed) == [[false; 2]; 2]);
+    bed.switch.link_up("to-balancer").unwrap();
+    eventually("they take flows again", || states(&bed) == [[true; 2]; 2]);
+    held.all_talk();
+    eventually("new flows arrive", || is_served(&bed.client.ns, Family::V4.vip(10)));
+    assert_eq!(answers(&bed.client.ns, Family::V4.vip(10), 60).len(), 2);
+    assert_eq!(bed.balancer.status().0["interfaces"][0]["mode"], "native");
+    bed.balancer.stop();
+    bed.balancer.detach();
 }
 
 #[test]

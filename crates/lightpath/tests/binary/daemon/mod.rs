@@ -11,6 +11,7 @@ mod instances;
 mod interfaces;
 mod lossless;
 mod memory;
+mod migrate;
 mod reload;
 mod remote;
 mod restart;
@@ -19,7 +20,7 @@ mod service;
 mod upgrade;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use lightpath_lab::{HttpServer, Load, Namespace, serve_http};
@@ -62,4 +63,17 @@ fn answers(client: &Namespace, vip: IpAddr, requests: usize) -> BTreeMap<String,
 /// Whether the VIP answers one request right now.
 fn is_served(client: &Namespace, vip: IpAddr) -> bool {
     lightpath_lab::http_get(client, None, SocketAddr::new(vip, 80), Duration::from_millis(300)).is_ok()
+}
+
+/// Sends so many datagrams to port 53 of a VIP that end at the balancer, their last hop.
+fn send_too_far(bed: &Bed, datagrams: usize) {
+    let send = || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        // The router takes one.
+        socket.set_ttl(2).unwrap();
+        for _ in 0..datagrams {
+            socket.send_to(b"too far", (Family::V4.vip(10), 53)).unwrap();
+        }
+    };
+    bed.client.ns.run(send).unwrap();
 }

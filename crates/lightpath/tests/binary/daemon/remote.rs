@@ -16,14 +16,14 @@ const TOKEN: &str = "3f9d0c52c8a14be7a54a1fd0a2c3e1b7";
 const ANOTHER: &str = "b7e1c3a2d01fa45ae74ba1c8520c9d3f";
 
 /// The files of the API.
-struct Files {
+pub(super) struct Files {
     token: PathBuf,
     certificate: PathBuf,
     key: PathBuf,
 }
 
 impl Files {
-    fn new(bed: &Bed) -> Self {
+    pub(super) fn new(bed: &Bed) -> Self {
         let place = |name: &str| bed.scratch.join(name);
         let files = Self { token: place("token"), certificate: place("api.crt"), key: place("api.key") };
         files.write_token(TOKEN, 0o600);
@@ -46,12 +46,22 @@ impl Files {
     }
 
     fn configuration(&self, bed: &Bed) -> String {
+        file(bed.interfaces, &self.api(), &web(bed))
+    }
+
+    /// What the file says of it, in `[node]`.
+    pub(super) fn api(&self) -> String {
         let [token, certificate, key] =
             [&self.token, &self.certificate, &self.key].map(|file| file.to_str().unwrap());
-        let api = format!(
+        format!(
             "api = {{ listen = {AT:?}, token_file = {token:?}, certificate = {certificate:?}, key = {key:?} }}"
-        );
-        file(bed.interfaces, &api, &web(bed))
+        )
+    }
+
+    /// Whether it answers whoever has the token.
+    pub(super) fn answer(&self, bed: &Bed) -> bool {
+        let header = bearer(TOKEN);
+        self.curl(bed, &[&header[0], &header[1]], "/v1/status").0.starts_with("HTTP/1.1 200")
     }
 
     /// The client asks: the status and the headers, and the body.

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::common::{Bed, Family, LIGHTPATH, Output, PATIENCE, Service, Traffic, eventually, file};
 
+use super::remote::Files;
 use super::{answers, serve_pages, web, web_file};
 
 const UNIT: &str = include_str!("../../../../../contrib/systemd/lightpath.service");
@@ -70,7 +71,9 @@ fn the_capabilities_of_the_unit_are_enough_and_each_is_needed() {
     }
     services[2].more = "health = { type = \"tcp\", via = \"datapath\", interval = \"200ms\" }";
     bed.accept_vip(Family::V4.vip(20));
-    bed.balancer.configure(&file(bed.interfaces, "", &services));
+    let api = Files::new(&bed);
+    let node = format!("metrics = \"127.0.0.1:9800\"\n{}", api.api());
+    bed.balancer.configure(&file(bed.interfaces, &node, &services));
 
     for left_out in &granted {
         let fewer: Vec<&String> = granted.iter().filter(|name| *name != left_out).collect();
@@ -94,12 +97,16 @@ fn the_capabilities_of_the_unit_are_enough_and_each_is_needed() {
         eventually("the successor balances", || {
             bed.balancer.log().matches("\"balancing\"").count() == 2 * start
         });
+        assert!(api.answer(&bed));
         let traffic = Traffic::start(&bed.client.ns, SocketAddr::new(Family::V4.vip(10), 80));
-        bed.balancer.configure(&file(bed.interfaces, "", &services[..4]));
+        let packets = bed.scratch.join("packets.pcapng");
+        let capture = bed.balancer.ask(&["capture", "--write", packets.to_str().unwrap(), "--count", "20"]);
+        assert_eq!(capture.code, Some(0), "{capture:?}");
+        bed.balancer.configure(&file(bed.interfaces, &node, &services[..4]));
         assert_eq!(bed.balancer.ask(&["reload"]).code, Some(0), "{}", bed.balancer.log());
         traffic.goes_on_for(50);
         traffic.finish();
-        bed.balancer.configure(&file(bed.interfaces, "", &services));
+        bed.balancer.configure(&file(bed.interfaces, &node, &services));
         bed.balancer.stop();
     }
     let log = bed.balancer.log();

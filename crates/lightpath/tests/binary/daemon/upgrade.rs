@@ -1,7 +1,7 @@
 //! Another program under load: it takes over, is taken back, or is refused, and no request notices.
 
 use std::fs::{self, Permissions};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
@@ -9,10 +9,10 @@ use std::thread;
 use nix::sys::stat::{Mode, fchmodat};
 
 use crate::common::{
-    Bed, Family, Held, LIGHTPATH, Output, Service, Traffic, eventually, file, number, serve_lines,
+    Bed, BpfObject, Family, Held, LIGHTPATH, Output, Service, Traffic, eventually, file, number, serve_lines,
 };
 
-use super::{serve_pages, web, web_file};
+use super::{send_too_far, serve_pages, web, web_file};
 
 const PORT: u16 = 7000;
 
@@ -75,9 +75,13 @@ fn a_program_of_another_build_can_be_taken_back_and_a_broken_one_is_refused() {
     traffic.goes_on_for(50);
     let first = program(&bed);
 
-    let object = bed.balancer.ns.command(LIGHTPATH).arg("bpf-object").output().unwrap().stdout;
+    let object = BpfObject::of(&bed.balancer);
     let broken = bed.scratch.join("broken.o");
-    fs::write(&broken, passing_all(object.clone())).unwrap();
+    let [balancer, pass] = ["lightpath", "lightpath_pass"].map(|name| object.symbol(name));
+    let mut passing_all = object.0.clone();
+    // Each under the other's name: the balancer hands every packet to the kernel.
+    (0..4).for_each(|byte| passing_all.swap(balancer + byte, pass + byte));
+    fs::write(&broken, passing_all).unwrap();
     bed.balancer.stop();
     let mut start = bed.balancer.run_command();
     let refused = start.arg("--bpf-object").arg(&broken).output().unwrap();
@@ -87,9 +91,9 @@ fn a_program_of_another_build_can_be_taken_back_and_a_broken_one_is_refused() {
     assert!(told.contains("answers XDP_PASS, where XDP_TX is right"), "{told}");
     traffic.goes_on_for(50);
 
-    // The same code, but not the same build: a byte after the end of the object.
+    // The same code, but not the same build.
     let another = bed.scratch.join("another.o");
-    fs::write(&another, [object.as_slice(), &[0]].concat()).unwrap();
+    fs::write(&another, object.of_another_build()).unwrap();
     start_with_object(&mut bed, &another);
     let second = program(&bed);
     assert_ne!(second, first);
@@ -155,8 +159,8 @@ fn a_program_under_which_drops_jump_is_taken_back_by_itself() {
     let first = program(&bed);
     bed.balancer.stop();
     let another = bed.scratch.join("another.o");
-    let object = bed.balancer.ns.command(LIGHTPATH).arg("bpf-object").output().unwrap().stdout;
-    fs::write(&another, [object.as_slice(), &[0]].concat()).unwrap();
+    let object = BpfObject::of(&bed.balancer);
+    fs::write(&another, object.of_another_build()).unwrap();
     start_with_object(&mut bed, &another);
     assert_ne!(program(&bed), first);
     traffic.goes_on_for(50);
@@ -164,7 +168,7 @@ fn a_program_under_which_drops_jump_is_taken_back_by_itself() {
 
     // More of all packets are dropped than before, whyever that is.
     eventually("the one before is back", || {
-        drop_some(&bed);
+        send_too_far(&bed, 200);
         program(&bed) == first
     });
     let log = bed.balancer.log();
@@ -176,54 +180,8 @@ fn a_program_under_which_drops_jump_is_taken_back_by_itself() {
     bed.balancer.detach();
 }
 
-/// Sends datagrams to a service that end at the balancer, their last hop.
-fn drop_some(bed: &Bed) {
-    let send = || {
-        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-        // The router takes one.
-        socket.set_ttl(2).unwrap();
-        for _ in 0..200 {
-            socket.send_to(b"too far", (Family::V4.vip(10), 53)).unwrap();
-        }
-    };
-    bed.client.ns.run(send).unwrap();
-}
-
 fn start_with_object(bed: &mut Bed, object: &Path) {
     bed.balancer.start_by(|command| {
         command.arg("--bpf-object").arg(object);
     });
-}
-
-/// The object with two of its programs under each other's names: the balancer hands every packet to the kernel.
-fn passing_all(mut object: Vec<u8>) -> Vec<u8> {
-    let symbols = symbols(&object);
-    let of = |name: &str| symbols.iter().find(|(known, _)| known == name).unwrap().1;
-    let (balancer, pass) = (of("lightpath"), of("lightpath_pass"));
-    for byte in 0..4 {
-        object.swap(balancer + byte, pass + byte);
-    }
-    object
-}
-
-/// Names of symbols, and where in the file the word is that says so (ELF-64, little endian: System V ABI, "Symbol Table").
-fn symbols(object: &[u8]) -> Vec<(String, usize)> {
-    const SYMTAB: u32 = 2;
-    const SYMBOL: usize = 24;
-    let word = |at: usize| u32::from_le_bytes(object[at..at + 4].try_into().unwrap());
-    let long =
-        |at: usize| usize::try_from(u64::from_le_bytes(object[at..at + 8].try_into().unwrap())).unwrap();
-    let half = |at: usize| usize::from(u16::from_le_bytes(object[at..at + 2].try_into().unwrap()));
-    let section = |index: usize| long(0x28) + index * half(0x3a);
-    let table = (0..half(0x3c)).map(section).find(|at| word(at + 4) == SYMTAB).unwrap();
-    let strings = long(section(word(table + 0x28) as usize) + 0x18);
-    let (start, size) = (long(table + 0x18), long(table + 0x20));
-    (start..start + size)
-        .step_by(SYMBOL)
-        .map(|at| {
-            let name = &object[strings + word(at) as usize..];
-            let end = name.iter().position(|byte| *byte == 0).unwrap();
-            (String::from_utf8_lossy(&name[..end]).into_owned(), at)
-        })
-        .collect()
 }

@@ -78,7 +78,7 @@ check: setup-test
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTC_BOOTSTRAP=aya_ebpf,lightpath_ebpf,lightpath_capture_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
+	RUSTC_BOOTSTRAP=aya_ebpf,lightpath_ebpf,lightpath_capture_ebpf,lightpath_spread_ebpf $(strip $(bpf_clippy)) --locked --package lightpath-ebpf --target bpfel-unknown-none -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo deny --locked check licenses bans sources
 	shellcheck scripts/setup scripts/test-deb scripts/test-kernels scripts/bench-check scripts/kernels/* contrib/debian/* .ci/run

@@ -44,7 +44,7 @@ fn main() {
         .arg(&target_directory)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker())
         // All need inline assembly on a stable compiler, the one unstable feature there is.
-        .env("RUSTC_BOOTSTRAP", "aya_ebpf,lightpath_ebpf,lightpath_capture_ebpf")
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf,lightpath_ebpf,lightpath_capture_ebpf,lightpath_spread_ebpf")
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags().join("\x1f"));
     for name in [
         "RUSTC_WRAPPER",
@@ -63,6 +63,7 @@ fn main() {
     for program in [
         "lightpath-ebpf",
         "lightpath-capture-ebpf",
+        "lightpath-spread-ebpf",
         "lightpath-bench-ebpf",
         "lightpath-decap-ebpf",
         "lightpath-check-ebpf",

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::model::{Backend, Config, Node, Service};
+use crate::cpu_list;
+use crate::model::{Backend, Config, Node, Service, Spread};
 
 /// One change, as a line of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     setting("tunnel_sources", list(&old.node.tunnel_sources), list(&node.tunnel_sources));
     setting("snat_addresses", list(&old.node.snat_addresses), list(&node.snat_addresses));
     setting("snat_ports", format!("{:?}", old.node.snat_ports), format!("{:?}", node.snat_ports));
+    setting("queues", format!("{:?}", old.node.queues), format!("{:?}", node.queues));
+    setting("spread", spread(&old.node.spread), spread(&node.spread));
     if old.node.hash_seed != node.hash_seed {
         changes.push(Change("node: hash_seed changed; every flow is placed anew".to_owned()));
     }
@@ -111,6 +114,14 @@ fn of_service(old: &Service, new: &Service) -> Vec<Change> {
             .push(Change(format!("service {}: backend {name} removed, its flows may end first", new.name)));
     }
     changes
+}
+
+fn spread(spread: &Spread) -> String {
+    match spread {
+        Spread::Off => "off".to_owned(),
+        Spread::All => "all".to_owned(),
+        Spread::Over(cpus) => cpu_list::write(cpus),
+    }
 }
 
 fn list(prefixes: &[IpNet]) -> String {

@@ -3,6 +3,7 @@
 //! Nothing here knows how BPF maps are written. What is decided goes through [`reconcile::Dataplane`], a trait.
 
 pub mod config;
+pub mod cpu_list;
 pub mod difference;
 pub mod health;
 pub mod hops;

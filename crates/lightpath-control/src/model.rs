@@ -4,6 +4,7 @@
 
 mod health;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -44,6 +45,34 @@ pub struct Node {
     pub snat_addresses: Vec<IpNet>,
     /// Ports that packets of `fullnat` come from, not from 0; `None` leaves it to what the host does not use.
     pub snat_ports: Option<RangeInclusive<u16>>,
+    /// How many receive queues the interfaces have, and which CPUs serve them.
+    pub queues: Queues,
+    /// The CPUs that packets are spread over by the data plane itself.
+    pub spread: Spread,
+}
+
+/// The receive queues of the interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Queues {
+    /// As they are.
+    #[default]
+    Keep,
+    /// As many as there are CPUs or as the card has, each served by another CPU.
+    Auto,
+    /// So many if the card has them, likewise; not 0.
+    Count(u16),
+}
+
+/// Over which CPUs the data plane spreads the packets of an interface, whichever CPU receives them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Spread {
+    /// None: each packet is balanced by the CPU that receives it.
+    #[default]
+    Off,
+    /// All that are online.
+    All,
+    /// These; at least one.
+    Over(BTreeSet<u32>),
 }
 
 /// The API on an address that other hosts can reach: over TLS, for who has the token.

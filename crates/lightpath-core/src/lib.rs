@@ -44,6 +44,7 @@ mod session;
 mod session_errors;
 mod slow;
 mod source;
+mod spread;
 mod stateful;
 mod tables;
 mod translate;
@@ -72,6 +73,7 @@ pub use reason::Reason;
 pub use session::{has_session, is_over, is_served_by, leads, timeout};
 pub use session_errors::session_error_path;
 pub use slow::slow_path;
+pub use spread::spread;
 pub use stateful::{answer_path, session_path};
 pub use tables::{Parameters, PortPool, Route, RouteQuery, Routes, Tables};
 pub use verdict::{

@@ -6,14 +6,16 @@ use lightpath_abi::{BackendCounters, BackendNumber, ServiceIndex};
 use lightpath_core::{Reason, ReplyKind};
 use zerocopy::transmute;
 
-use crate::Error;
-use crate::maps::{BACKEND_COUNTERS, Maps, REASONS, REPLIES, SERVICE_COUNTERS};
+use crate::maps::{BACKEND_COUNTERS, Maps, NEW_FLOWS, REASONS, REPLIES, SERVICE_COUNTERS};
+use crate::{Error, Spread};
 
 /// Everything counted since the maps were made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Packets to and from each backend that is in the tables.
     pub backends: BTreeMap<BackendNumber, BackendCounters>,
+    /// Flows opened to each of them, as far as packets show it: TCP connections.
+    pub new_flows: BTreeMap<BackendNumber, u64>,
     /// Packets dropped of each service that has dropped some.
     pub services: BTreeMap<ServiceIndex, u64>,
     /// Packets dropped for each reason, in the order of [`Reason::ALL`].
@@ -22,6 +24,8 @@ pub struct Counters {
     pub replies: [u64; ReplyKind::NAMES.len()],
     /// What each possible CPU has counted, in the order of their numbers.
     pub cpus: Vec<CpuCounters>,
+    /// What each possible CPU was given by those that received it, likewise; empty where packets were never spread over CPUs.
+    pub spread: Vec<Spread>,
 }
 
 /// What one CPU counted.
@@ -47,6 +51,8 @@ impl Counters {
                 cpu.forwarded += of_cpu.packets + of_cpu.reply_packets;
             }
             counters.backends.insert(number, sum);
+            let opened = maps.new_flows.get(&index, 0).map_err(Error::map(NEW_FLOWS))?;
+            counters.new_flows.insert(number, opened.iter().sum());
         }
         let services = u16::try_from(maps.capacity.services - 1).unwrap_or(ServiceIndex::MAX);
         for service in 0..=services {
@@ -68,6 +74,9 @@ impl Counters {
         for (index, count) in (0..).zip(&mut counters.replies) {
             let of_cpus = maps.replies.get(&index, 0).map_err(Error::map(REPLIES))?;
             *count = of_cpus.iter().sum();
+        }
+        if let Some(counts) = &maps.spread {
+            counters.spread = counts.read()?;
         }
         Ok(counters)
     }

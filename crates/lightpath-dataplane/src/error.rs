@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use aya::EbpfError;
 use aya::maps::MapError;
+use aya::maps::xdp::XdpMapError;
 use aya::pin::PinError;
 use aya::programs::ProgramError;
 use aya::programs::links::LinkError;
@@ -29,6 +30,14 @@ pub enum Error {
         found: u64,
         /// Ours.
         expected: u32,
+    },
+    /// A CPU cannot be given packets.
+    #[error("packets cannot be spread over CPU {cpu}: {source}; correct `spread` in [node]")]
+    Spread {
+        /// Its number.
+        cpu: u32,
+        /// What the kernel said.
+        source: XdpMapError,
     },
     /// There is no program to go back to.
     #[error(

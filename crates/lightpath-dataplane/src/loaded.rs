@@ -8,7 +8,7 @@ use aya::{Ebpf, EbpfLoader};
 use lightpath_core::Stage;
 
 use crate::object::{BALANCER, STAGES, object, stage};
-use crate::{Error, ProgramFigures, Spec, maps};
+use crate::{Error, ProgramFigures, Spec, maps, spread};
 
 /// A loaded object.
 pub(crate) struct Loaded {
@@ -37,6 +37,7 @@ impl Loaded {
         let session_mask = spec.capacity.sessions - 1;
         let [snat_first, snat_last] = [spec.snat_ports.first, spec.snat_ports.last].map(u32::from);
         let map_pins: Vec<_> = names.iter().map(|name| (*name, directory.join(name))).collect();
+        let spread_count = spread::count(spec);
         let mut loader = EbpfLoader::new();
         loader
             .override_global("FEATURES", &spec.features.0, true)
@@ -46,8 +47,9 @@ impl Loaded {
             .override_global("HASH_MULTIPLIER", &spec.hash_key.multiplier, true)
             .override_global("SESSION_MASK", &session_mask, true)
             .override_global("SNAT_FIRST", &snat_first, true)
-            .override_global("SNAT_LAST", &snat_last, true);
-        for (name, entries) in maps::sizes(spec.capacity) {
+            .override_global("SNAT_LAST", &snat_last, true)
+            .override_global("SPREAD_COUNT", &spread_count, false);
+        for (name, entries) in maps::sizes(spec.capacity).into_iter().chain(spread::sizes(spec)?) {
             loader.map_max_entries(name, entries);
         }
         for (name, path) in &map_pins {

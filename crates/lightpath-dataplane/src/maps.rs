@@ -15,14 +15,15 @@ use lightpath_abi::{
 use lightpath_core::HashKey;
 use lightpath_core::host::Moves;
 
-use crate::map_ids::map_ids;
 use crate::memory::Memory;
 use crate::pins::{Generation, Pins};
 use crate::schema::{Step, steps_from};
+use crate::spread::Counts;
+use crate::used_maps::map_ids;
 use crate::{Capacity, Error, Spec};
 
 /// Names of the maps that are pinned, as in the BPF object.
-pub(crate) const PINNED: [&str; 17] = [
+pub(crate) const PINNED: [&str; 18] = [
     "FILTER",
     DIRECTORY,
     SLOTS,
@@ -37,6 +38,7 @@ pub(crate) const PINNED: [&str; 17] = [
     VLANS,
     "BACKENDS",
     BACKEND_COUNTERS,
+    NEW_FLOWS,
     SERVICE_COUNTERS,
     REASONS,
     REPLIES,
@@ -46,16 +48,17 @@ pub(crate) const PINNED: [&str; 17] = [
 pub(crate) const READ: [&str; 6] = ["FILTER", DIRECTORY, SLOTS, SOURCES, VLANS, "BACKENDS"];
 
 /// Those that every program uses, whatever its features. Others may be the slow path's alone.
-const OF_EVERY_PROGRAM: [&str; 4] = ["FILTER", DIRECTORY, SLOTS, "BACKENDS"];
+pub(crate) const OF_EVERY_PROGRAM: [&str; 4] = ["FILTER", DIRECTORY, SLOTS, "BACKENDS"];
 
 /// Those that packets count in, each CPU for itself.
-pub(crate) const COUNTERS: [&str; 4] = [BACKEND_COUNTERS, SERVICE_COUNTERS, REASONS, REPLIES];
+pub(crate) const COUNTERS: [&str; 5] = [BACKEND_COUNTERS, NEW_FLOWS, SERVICE_COUNTERS, REASONS, REPLIES];
 
 /// Those of the flows of `fullnat`.
 pub(crate) const OF_SESSIONS: [&str; 2] = [SESSIONS, SESSION_INDEX];
 
 pub(crate) const DIRECTORY: &str = "DIRECTORY";
 pub(crate) const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
+pub(crate) const NEW_FLOWS: &str = "NEW_FLOWS";
 pub(crate) const SERVICE_COUNTERS: &str = "SERVICE_COUNTERS";
 pub(crate) const REASONS: &str = "REASONS";
 pub(crate) const REPLIES: &str = "REPLIES";
@@ -107,9 +110,12 @@ pub(crate) struct Maps {
     pub(crate) moves: Moves,
     pub(crate) backends: Memory,
     pub(crate) backend_counters: PerCpuArray<MapData, [u64; 4]>,
+    pub(crate) new_flows: PerCpuArray<MapData, u64>,
     pub(crate) service_counters: PerCpuArray<MapData, u64>,
     pub(crate) reasons: PerCpuArray<MapData, u64>,
     pub(crate) replies: PerCpuArray<MapData, u64>,
+    /// Where packets are spread over CPUs, or were.
+    pub(crate) spread: Option<Counts>,
 }
 
 impl fmt::Debug for Maps {
@@ -139,9 +145,11 @@ impl Maps {
             moves: Moves::default(),
             backends: memory("BACKENDS", capacity.backends, size_of::<Backend>())?,
             backend_counters: per_cpu(directory, BACKEND_COUNTERS)?,
+            new_flows: per_cpu(directory, NEW_FLOWS)?,
             service_counters: per_cpu(directory, SERVICE_COUNTERS)?,
             reasons: per_cpu(directory, REASONS)?,
             replies: per_cpu(directory, REPLIES)?,
+            spread: Counts::open(directory)?,
         })
     }
 }
@@ -182,7 +190,7 @@ fn mapped(map: &MapData, name: &'static str, entries: u32, entry_size: usize) ->
 }
 
 /// Sizes of the maps, by name.
-pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 8] {
+pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 9] {
     [
         (DIRECTORY, capacity.directory),
         (SLOTS, capacity.slots / 2),
@@ -191,6 +199,7 @@ pub(crate) fn sizes(capacity: Capacity) -> [(&'static str, u32); 8] {
         (SESSIONS, capacity.sessions),
         (SESSION_INDEX, SessionSet::count(capacity.sessions)),
         (BACKEND_COUNTERS, capacity.backends),
+        (NEW_FLOWS, capacity.backends),
         (SERVICE_COUNTERS, capacity.services),
     ]
 }
@@ -306,7 +315,7 @@ pub(crate) fn pinned(directory: &Path, name: &str) -> Result<MapData, Error> {
     MapData::from_pin(directory.join(name)).map_err(Error::map(name))
 }
 
-fn per_cpu<V: aya::Pod>(directory: &Path, name: &str) -> Result<PerCpuArray<MapData, V>, Error> {
+pub(crate) fn per_cpu<V: aya::Pod>(directory: &Path, name: &str) -> Result<PerCpuArray<MapData, V>, Error> {
     let map = aya::maps::Map::from_map_data(pinned(directory, name)?).map_err(Error::map(name))?;
     PerCpuArray::try_from(map).map_err(Error::map(name))
 }

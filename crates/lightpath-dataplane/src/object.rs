@@ -60,3 +60,10 @@ pub(crate) static CAPTURE_OBJECT: &[u8] =
 
 /// Name of the program in [`CAPTURE_OBJECT`] that stands before the balancer.
 pub(crate) const CAPTURE: &str = "lightpath_capture";
+
+/// The ELF object with the packet path where packets are spread over CPUs.
+pub(crate) static SPREAD_OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lightpath-spread-ebpf.o"));
+
+/// Name of the program in [`SPREAD_OBJECT`] that gives packets to CPUs.
+pub(crate) const SPREAD: &str = "lightpath_spread";

@@ -16,23 +16,27 @@ use lightpath_core::PortPool;
 use crate::attach::{XdpMode, attach_program, look};
 use crate::object::object;
 use crate::pins::{Generation, Pins, remove_tree};
-use crate::{Dataplane, Error, Spec, maps};
+use crate::{Cpus, Dataplane, Error, Spec, maps};
 
 const ABOUT: &str = "about";
-/// Words of the map: features, port prefixes, first and last port of sessions, and a hash of the build.
-const WORDS: u32 = 5;
+/// Words of the map: features, port prefixes, first and last port of sessions, a hash of the build, and the CPUs that packets are
+/// spread over. Earlier versions end with the build.
+const WORDS: u32 = 5 + Cpus::WORDS;
 const BUILD: u32 = 4;
+const CPUS: u32 = 5;
 
 /// Pins what a program is made for.
 pub(crate) fn describe(path: &Path, spec: &Spec) -> Result<(), Error> {
-    let Spec { features, port_prefixes, snat_ports, .. } = spec;
-    let words: [u64; WORDS as usize] = [
+    let Spec { features, port_prefixes, snat_ports, spread, .. } = spec;
+    let mut words = vec![
         features.0.into(),
         (*port_prefixes).into(),
         snat_ports.first.into(),
         snat_ports.last.into(),
         this_build(),
     ];
+    words.extend(spread.words());
+    debug_assert_eq!(words.len(), WORDS as usize, "as many as there is room for");
     let mut map = Array::<MapData, u64>::create(WORDS, 0).map_err(Error::map(ABOUT))?;
     for (index, word) in (0..).zip(words) {
         map.set(index, word, 0).map_err(Error::map(ABOUT))?;
@@ -62,10 +66,18 @@ fn described(path: &Path, spec: &Spec) -> Result<Spec, Error> {
     let word = |index| map.get(&index, 0).map_err(Error::map(ABOUT));
     let small = |index| Ok::<u32, Error>(u32::try_from(word(index)?).unwrap_or(0));
     let port = |index| Ok::<u16, Error>(u16::try_from(word(index)?).unwrap_or(0));
+    let mut spread = [0; Cpus::WORDS as usize];
+    if map.len() == WORDS {
+        for (index, cpus) in (CPUS..).zip(&mut spread) {
+            *cpus = word(index)?;
+        }
+    }
+    let spread = Cpus::from_words(spread);
     Ok(Spec {
         features: Features(small(0)?),
         port_prefixes: small(1)?,
         snat_ports: PortPool { first: port(2)?, last: port(3)? },
+        spread,
         ..*spec
     })
 }

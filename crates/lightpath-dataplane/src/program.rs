@@ -12,10 +12,10 @@ use lightpath_core::host::HostTables;
 
 use crate::loaded::Loaded;
 use crate::maps::{self, Described, Maps};
-use crate::object::BALANCER;
+use crate::object::{BALANCER, SPREAD};
 use crate::pins::{Generation, Pins};
 use crate::renew::Predecessors;
-use crate::{Changes, Counters, Error, Motion, Spec, Tables, previous};
+use crate::{Changes, Counters, Error, Motion, Spec, Tables, previous, spread};
 
 /// A loaded program and its maps. Packets reach it once it is attached.
 #[derive(Debug)]
@@ -185,15 +185,19 @@ impl ProgramFigures {
     }
 }
 
-/// Loads the object over the maps in `directory`, making those that are not there, and pins the balancer's program beside the
-/// one before it. From then on both are known as this instance's. What the kernel says of its stages.
+/// Loads the object over the maps in `directory`, making those that are not there, and pins the program that packets meet first beside
+/// the one before it. From then on both are known as this instance's. What the kernel says of its stages.
 fn load(pins: &Pins, directory: &Path, spec: &Spec) -> Result<Vec<ProgramFigures>, Error> {
-    let Loaded { mut object, stages, figures } = Loaded::over(directory, &maps::PINNED, spec)?;
+    let (loaded, first) = if spec.spread.is_empty() {
+        (Loaded::over(directory, &maps::PINNED, spec)?, BALANCER)
+    } else {
+        (spread::load(directory, spec)?, SPREAD)
+    };
+    let Loaded { mut object, stages, figures } = loaded;
     let next = vacated(pins.next_stages())?;
     stages.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;
 
-    let program: &mut Xdp =
-        object.program_mut(BALANCER).ok_or(Error::Missing { name: BALANCER })?.try_into()?;
+    let program: &mut Xdp = object.program_mut(first).ok_or(Error::Missing { name: first })?.try_into()?;
     previous::describe(&vacated(pins.next_about())?, spec)?;
     let next = vacated(pins.next_program())?;
     program.pin(&next).map_err(|source| Error::Pin { path: next, source: Box::new(source) })?;

@@ -14,6 +14,7 @@ use crate::lines::DirectoryLines;
 use crate::maps::{self, Described, Maps};
 use crate::schema::{self, Step};
 use crate::spec::Capacity;
+use crate::spread;
 use crate::values::{ArrayMap, Values};
 
 const LINE_WORDS: usize = size_of::<Entry>() / size_of::<u64>();
@@ -23,10 +24,12 @@ const LINE_WORDS: usize = size_of::<Entry>() / size_of::<u64>();
 pub(crate) struct Predecessors {
     directory: PathBuf,
     steps: &'static [Step],
+    /// The maps that stay as they are.
+    kept: Vec<&'static str>,
     /// The maps that are to be others.
     renewed: Vec<&'static str>,
     /// Those of them that are to be larger.
-    grown: Vec<&'static str>,
+    larger: Vec<&'static str>,
     /// Counters as they were handed over.
     counted: Vec<(&'static str, Values)>,
 }
@@ -39,14 +42,17 @@ impl Predecessors {
             size(found.capacity) != size(to)
         };
         let is_renewed = |name: &&'static str| grows(*name) || schema::change(found.steps, name);
-        let renewed: Vec<_> = maps::PINNED.into_iter().filter(is_renewed).collect();
-        let grown = renewed.iter().copied().filter(|name| grows(*name)).collect();
-        Self { directory, steps: found.steps, renewed, grown, counted: Vec::new() }
+        let known = || maps::PINNED.into_iter().filter(|name| !schema::add(found.steps, name));
+        let renewed: Vec<_> = known().filter(is_renewed).collect();
+        let kept = known().filter(|name| !renewed.contains(name)).collect();
+        let larger = renewed.iter().copied().filter(|name| grows(*name)).collect();
+        Self { directory, steps: found.steps, kept, renewed, larger, counted: Vec::new() }
     }
 
     /// Makes the maps that stay the next ones as well.
     pub(crate) fn share(&self, next: &Path) -> Result<(), Error> {
-        for name in maps::PINNED.into_iter().filter(|name| !self.renewed.contains(name)) {
+        let counts = spread::COUNTS.into_iter().filter(|name| self.directory.join(name).exists());
+        for name in self.kept.iter().copied().chain(counts) {
             let map = maps::pinned(&self.directory, name)?;
             let path = next.join(name);
             map.pin(&path).map_err(|source| Error::Pin { path, source: Box::new(source) })?;
@@ -69,7 +75,7 @@ impl Predecessors {
     /// Fills those that packets write, right before they meet the next program.
     pub(crate) fn hand_over(&mut self, next: &Path) -> Result<(), Error> {
         // A session's place follows from how many there is room for: with more room, none is where it was.
-        let is_lost = |name| maps::OF_SESSIONS.contains(&name) && self.grown.contains(&name);
+        let is_lost = |name| maps::OF_SESSIONS.contains(&name) && self.larger.contains(&name);
         let is_written = |name: &&'static str| !maps::READ.contains(name) && !is_lost(*name);
         for name in self.renewed.iter().copied().filter(is_written) {
             let values = self.values(name)?;

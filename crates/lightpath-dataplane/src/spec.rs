@@ -1,6 +1,8 @@
 use lightpath_abi::Features;
 use lightpath_core::{HashKey, PortPool};
 
+use crate::Cpus;
+
 /// What a program is made for, before anything is loaded: plain data, to be compared and printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -12,12 +14,14 @@ pub struct Spec {
     pub hash_key: HashKey,
     /// Ports of this node that `fullnat` sends from.
     pub snat_ports: PortPool,
+    /// The CPUs that packets are spread over; none if each is balanced where it arrives.
+    pub spread: Cpus,
     /// How much the maps hold.
     pub capacity: Capacity,
 }
 
 impl Spec {
-    /// Whether this program does whatever `other` does.
+    /// Whether this program does whatever `other` does, on whichever CPUs.
     #[must_use]
     pub fn can_all_of(&self, other: &Self) -> bool {
         self.features.has(other.features)

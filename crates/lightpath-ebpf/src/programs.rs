@@ -1,21 +1,18 @@
-//! The programs: the balancer, the stages that it goes on to, and how their verdicts become actions.
+//! The programs: the balancer, and the stages that it goes on to.
 //!
 //! They are inlined into the entries that `xdp` makes for them: even an empty frame of the stack counts 32 of 512 bytes before
 //! Linux 6.9.
 
-use aya_ebpf::bindings::xdp_action;
-use aya_ebpf::helpers::bpf_redirect;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use lightpath_core::{
-    Stage, Verdict, answer_path, fast_path, icmp_path, opening_path, session_error_path, session_path,
-    slow_path,
+    Verdict, answer_path, fast_path, icmp_path, opening_path, session_error_path, session_path, slow_path,
 };
 
+use crate::actions;
 use crate::fib::KernelRoutes;
 use crate::packet::XdpPacket;
 use crate::tables::MapTables;
-use crate::{maps, observer};
 
 /// Balances: runs for every packet that an interface of the node receives.
 #[xdp(frags)]
@@ -81,39 +78,5 @@ pub fn lightpath_session_error(context: XdpContext) -> u32 {
 
 #[inline(always)]
 fn action(verdict: &Verdict<'_>, context: &XdpContext) -> u32 {
-    match verdict {
-        Verdict::Pass => xdp_action::XDP_PASS,
-        Verdict::Drop(_) => xdp_action::XDP_DROP,
-        Verdict::Reply(_) => xdp_action::XDP_TX,
-        Verdict::Forward(forwarding) => match forwarding.egress.interface() {
-            0 => xdp_action::XDP_PASS,
-            interface => leave(context, interface),
-        },
-        Verdict::Defer(stage) => defer(*stage, context),
-    }
-}
-
-/// Goes on to another stage. Without it, which takes a fault in the tables, the packet is the kernel's.
-#[inline(always)]
-fn defer(stage: Stage, context: &XdpContext) -> u32 {
-    // SAFETY: on success the call does not return.
-    #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
-    unsafe {
-        maps::STAGES.tail_call(context, stage as u32);
-    }
-    xdp_action::XDP_PASS
-}
-
-/// Sends the packet out of the interface with this index.
-#[inline(always)]
-fn leave(context: &XdpContext, interface: u32) -> u32 {
-    observer::leaves_by(interface);
-    if interface as usize == context.ingress_ifindex() {
-        return xdp_action::XDP_TX;
-    }
-    // Redirects without a device map are batched like those with one since kernel 5.6 (commit 1d233886dd90).
-    // SAFETY: the helper takes plain numbers and answers with an action, XDP_ABORTED for flags it does not know.
-    #[expect(unsafe_code, reason = "kernel helpers are foreign functions")]
-    let action = unsafe { bpf_redirect(interface, 0) };
-    action as u32
+    actions::action::<true>(verdict, context)
 }

@@ -23,7 +23,7 @@ pub(crate) struct TakenOff {
 pub(crate) async fn take_off(instance: &Instance) -> Result<TakenOff> {
     let Detached { interfaces, next_hops } = lightpath_dataplane::detach(&instance.pins)?;
     let mut ledger = Ledger::open(&instance.ledger)?;
-    let changes = ledger.addresses().len() + ledger.sysctls().len();
+    let changes = ledger.addresses().len() + ledger.sysctls().len() + ledger.queues().len();
     let mut failures: Vec<String> = host::undo(&mut ledger).await.iter().map(ToString::to_string).collect();
     let undone = changes.saturating_sub(failures.len());
     CheckWay::forget(&interfaces);

@@ -15,8 +15,8 @@ use super::diagnostic::{Complaint, Report};
 use super::reader::{Located, TableReader, field};
 use super::{DEFAULT_HASH_SEED, DEFAULT_SLOTS, keys, values};
 use crate::model::{
-    Announce, Api, Backend, Config, Forward, Health, Node, Ports, Protocol, Quic, ServerId, Service, Sticky,
-    WhenEmpty, XdpMode,
+    Announce, Api, Backend, Config, Forward, Health, Node, Ports, Protocol, Queues, Quic, ServerId, Service,
+    Spread, Sticky, WhenEmpty, XdpMode,
 };
 use crate::overrides::Endpoint;
 
@@ -103,6 +103,8 @@ fn node(table: &TableReader<'_>, report: &Report<'_>) -> Option<Node> {
     let metrics = table.or_default(&keys::METRICS, None, |given| values::socket(given).map(Some));
     let api = table.optional_table(&keys::API_TABLE, |api_table| api(&api_table.named("node api")));
     let snat_ports = table.or_default(&keys::SNAT_PORTS, None, |given| values::port_range(given).map(Some));
+    let queues = table.or_default(&keys::QUEUES, Queues::Keep, values::queues);
+    let spread = table.or_default(&keys::SPREAD, Spread::Off, values::spread);
     Some(Node {
         interfaces: interfaces?.into_iter().map(|interface| interface.value).collect(),
         xdp_mode: xdp_mode?.value,
@@ -113,6 +115,8 @@ fn node(table: &TableReader<'_>, report: &Report<'_>) -> Option<Node> {
         tunnel_sources: Vec::new(),
         snat_addresses: Vec::new(),
         snat_ports: snat_ports?.value,
+        queues: queues?.value,
+        spread: spread?.value,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Single values: from what is written to what the model holds.
 
+mod cpus;
 pub(super) mod health;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,6 +8,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+
+pub(super) use cpus::{queues, spread};
 
 use super::diagnostic::Complaint;
 use super::reader::Given;

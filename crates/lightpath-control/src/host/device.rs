@@ -56,7 +56,7 @@ pub fn xdp_support(interface: &str) -> Result<Option<XdpSupport>, Error> {
 pub fn active_features(interface: &str) -> Result<BTreeSet<String>, Error> {
     let ask = || -> io::Result<BTreeSet<String>> {
         let Some(ethtool) = Family::named("ethtool")? else { return Ok(BTreeSet::new()) };
-        let answer = ethtool.ask(FEATURES_GET, &header(interface)?)?;
+        let answer = ethtool.ask(FEATURES_GET, &header(FEATURES_HEADER, interface)?)?;
         let within = |bytes, wanted| {
             attributes(bytes).filter(move |(kind, _)| *kind == wanted).map(|(_, value)| value)
         };
@@ -79,14 +79,15 @@ pub fn switch_off(interface: &str, feature: &str) -> Result<(), Error> {
         // A bit that is named and has no value is one to be cleared.
         let bit = nested(BITSET_BIT, &[attribute(BIT_NAME, &name)]);
         let wanted = nested(FEATURES_WANTED, &[nested(BITSET_BITS, &[bit])]);
-        let request = [header(interface)?, wanted].concat();
+        let request = [header(FEATURES_HEADER, interface)?, wanted].concat();
         ethtool.ask(FEATURES_SET, &request).map(drop)
     };
     ask().map_err(|source| Error::Device { interface: interface.to_owned(), source })
 }
 
-fn header(interface: &str) -> io::Result<Vec<u8>> {
-    Ok(nested(FEATURES_HEADER, &[attribute(HEADER_DEV_INDEX, &index(interface)?)]))
+/// The header of a request about an interface, by its number among the request's attributes.
+pub(super) fn header(kind: u16, interface: &str) -> io::Result<Vec<u8>> {
+    Ok(nested(kind, &[attribute(HEADER_DEV_INDEX, &index(interface)?)]))
 }
 
 fn index(interface: &str) -> io::Result<[u8; 4]> {

@@ -3,8 +3,11 @@
 //! ```json
 //! { "version": 1,
 //!   "addresses": [ { "interface": "eth0", "address": "203.0.113.10" } ],
-//!   "sysctls": [ { "path": "net/ipv4/conf/eth0/forwarding", "previous": "0", "set": "1" } ] }
+//!   "sysctls": [ { "path": "net/ipv4/conf/eth0/forwarding", "previous": "0", "set": "1" } ],
+//!   "queues": [ { "interface": "eth0", "setting": "combined", "previous": "1", "set": "4" } ] }
 //! ```
+//!
+//! `queues` is left out where there is nothing to say of them. A Lightpath that does not know of it forgets it with its next change.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -82,11 +85,32 @@ pub struct Sysctl {
     pub set: String,
 }
 
+/// Something about the queues of an interface that Lightpath has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueSetting {
+    /// Name of the interface.
+    pub interface: String,
+    /// What was set, by its name in [`queues`](super::queues).
+    pub setting: String,
+    /// The value found.
+    pub previous: String,
+    /// The value set.
+    pub set: String,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Contents {
     version: u32,
     addresses: Vec<Address>,
     sysctls: Vec<Sysctl>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    queues: Vec<QueueSetting>,
+}
+
+impl QueueSetting {
+    fn is_about_the_same_as(&self, other: &Self) -> bool {
+        self.interface == other.interface && self.setting == other.setting
+    }
 }
 
 /// What Lightpath has changed on this host and not taken back.
@@ -105,7 +129,12 @@ impl Ledger {
         match fs::read(&path) {
             Ok(text) => Ok(Self { contents: parse(&path, &text)?, path }),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                let contents = Contents { version: VERSION, addresses: Vec::new(), sysctls: Vec::new() };
+                let contents = Contents {
+                    version: VERSION,
+                    addresses: Vec::new(),
+                    sysctls: Vec::new(),
+                    queues: Vec::new(),
+                };
                 Ok(Self { path, contents })
             }
             Err(source) => Err(Error::Read { path, source }),
@@ -122,6 +151,12 @@ impl Ledger {
     #[must_use]
     pub fn sysctls(&self) -> &[Sysctl] {
         &self.contents.sysctls
+    }
+
+    /// What Lightpath has set about queues, oldest first.
+    #[must_use]
+    pub fn queues(&self) -> &[QueueSetting] {
+        &self.contents.queues
     }
 
     pub(super) fn record_addresses(&mut self, entries: &[Address]) -> Result<(), Error> {
@@ -151,6 +186,24 @@ impl Ledger {
 
     pub(super) fn forget_sysctl(&mut self, path: &str) -> Result<(), Error> {
         self.change(|contents| contents.sysctls.retain(|other| other.path != path))
+    }
+
+    /// Replaces what is recorded of the same setting. If the value found now is one that was set here before, the operator's is still
+    /// the one that was found then.
+    pub(super) fn record_queues(&mut self, mut entry: QueueSetting) -> Result<(), Error> {
+        self.change(|contents| {
+            if let Some(known) = contents.queues.iter().find(|known| known.is_about_the_same_as(&entry))
+                && known.set == entry.previous
+            {
+                entry.previous.clone_from(&known.previous);
+            }
+            contents.queues.retain(|known| !known.is_about_the_same_as(&entry));
+            contents.queues.push(entry);
+        })
+    }
+
+    pub(super) fn forget_queues(&mut self, entry: &QueueSetting) -> Result<(), Error> {
+        self.change(|contents| contents.queues.retain(|known| !known.is_about_the_same_as(entry)))
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Contents)) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! The changes Lightpath makes to its host: addresses, their announcement, sysctls; and what it asks of it.
+//! The changes Lightpath makes to its host: addresses, their announcement, sysctls, queues; and what it asks of it.
 //!
 //! Each change is written to the [`Ledger`] before it is made, so that whatever happens in between, [`undo`] can
 //! take back all that is Lightpath's and nothing that is the operator's.
@@ -14,6 +14,7 @@ mod local;
 mod nat;
 mod ports;
 pub mod probe;
+pub mod queues;
 pub mod sysctl;
 
 #[cfg(test)]
@@ -101,6 +102,18 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// Something about the queues of an interface could not be set.
+    #[error("cannot set {setting} of {interface} to {value}: {source}{}", hint(.setting, .source))]
+    Queues {
+        /// Name of the interface.
+        interface: String,
+        /// What was to be set.
+        setting: String,
+        /// The value.
+        value: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// A sysctl could not be read or set.
     #[error("cannot {action} /proc/sys/{path}: {source}")]
     Sysctl {
@@ -113,12 +126,23 @@ pub enum Error {
     },
 }
 
+/// What to do about queues that could not be set.
+fn hint(setting: &str, source: &io::Error) -> &'static str {
+    let refuses = matches!(source.raw_os_error(), Some(libc::EINVAL | libc::EBUSY));
+    if refuses && setting != queues::INTERRUPT {
+        "; many drivers refuse while an XDP program is there: run `lightpath detach`, and start again"
+    } else {
+        ""
+    }
+}
+
 /// Takes back all that the ledger lists. What fails stays in it and is returned, one error for each item.
 ///
 /// Works in the network namespace of the calling thread and on the current tokio runtime.
 #[must_use = "what could not be taken back is still there"]
 pub async fn undo(ledger: &mut Ledger) -> Vec<Error> {
     let mut failures = addresses::remove_all(ledger).await;
+    failures.extend(queues::restore_all(ledger));
     failures.extend(sysctl::restore_all(ledger));
     failures
 }

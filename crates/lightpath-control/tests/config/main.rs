@@ -7,6 +7,7 @@ mod endpoints;
 mod health;
 mod keys;
 mod meaning;
+mod queues;
 mod quic;
 mod relations;
 mod sources;

@@ -10,7 +10,7 @@ use lightpath_control::config::{
 };
 use lightpath_control::model::{
     Announce, Backend, Check, Config, Forward, Health, HttpCheck, Method, Node, OnDown, Ports, Protocol,
-    Quic, ServerId, Service, Statuses, Sticky, Tls, Trust, Via, WhenEmpty, XdpMode,
+    Queues, Quic, ServerId, Service, Spread, Statuses, Sticky, Tls, Trust, Via, WhenEmpty, XdpMode,
 };
 use proptest::prelude::*;
 
@@ -36,6 +36,8 @@ fn the_example_of_the_reference_means_what_its_comments_say() {
         tunnel_sources: vec!["10.64.0.0/16".parse().expect("a prefix")],
         snat_addresses: vec![],
         snat_ports: None,
+        queues: Queues::Keep,
+        spread: Spread::Off,
     };
     let web = Service {
         name: "web".to_owned(),

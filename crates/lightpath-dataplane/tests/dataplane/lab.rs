@@ -4,7 +4,7 @@ use std::panic;
 use std::path::Path;
 use std::thread;
 
-use lightpath_dataplane::{Capacity, Dataplane, PassProgram, Pins, Spec, attach_pass};
+use lightpath_dataplane::{Capacity, Cpus, Dataplane, PassProgram, Pins, Spec, attach_pass};
 use lightpath_lab::{Namespace, isolate, veth};
 use lightpath_testkit::Contents;
 use lightpath_testkit::node::{
@@ -109,6 +109,7 @@ pub(crate) fn spec(contents: &Contents) -> Spec {
         port_prefixes: parameters.port_prefixes,
         hash_key: parameters.hash_key,
         snat_ports: parameters.snat_ports,
+        spread: Cpus::default(),
         capacity: CAPACITY,
     }
 }

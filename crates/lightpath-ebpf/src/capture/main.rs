@@ -6,6 +6,8 @@
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+#[path = "../actions.rs"]
+mod actions;
 #[path = "../atomic.rs"]
 mod atomic;
 mod copy;

@@ -86,7 +86,10 @@ impl Daemon {
         if running.hash_key != wanted.hash_key {
             return self.start_afresh(next, &wanted);
         }
-        if !running.capacity.holds(wanted.capacity) || !running.can_all_of(&wanted) {
+        if !running.capacity.holds(wanted.capacity)
+            || !running.can_all_of(&wanted)
+            || running.spread != wanted.spread
+        {
             // A program that can do what either configuration needs takes over before the tables ask for it, and over larger
             // maps if they need to be.
             self.end_capture();

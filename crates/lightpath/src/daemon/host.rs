@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use lightpath_control::host::{Ledger, addresses, announce, prepare_for_nat, shared_with_host};
+use lightpath_control::host::ledger::QueueSetting;
+use lightpath_control::host::{Ledger, addresses, announce, prepare_for_nat, queues, shared_with_host};
 use lightpath_control::model::{Announce, Config, Forward};
 use tracing::{info, warn};
 
@@ -26,7 +27,8 @@ impl Host {
         Ok(Self { ledger: Ledger::open(ledger)? })
     }
 
-    /// Sets what `nat` and `fullnat` need in order that replies can leave this node.
+    /// Sets what `nat` and `fullnat` need in order that replies can leave this node, and the interfaces' queues. Many drivers let nobody
+    /// change these while an XDP program is there.
     pub(super) fn prepare(&mut self, config: &Config) -> Result<()> {
         let uses_nat = |v4| {
             config.services.iter().any(|service| returns_here(service.forward) && service.vip.is_ipv4() == v4)
@@ -37,7 +39,21 @@ impl Host {
         for sysctl in self.ledger.sysctls().iter().skip(before) {
             info!(sysctl = sysctl.path, from = sysctl.previous, to = sysctl.set, "set for nat, until detach");
         }
+        self.arrange_queues(config);
         Ok(())
+    }
+
+    /// Arranges the interfaces' queues as configured. Packets are balanced however they come, so what cannot be set is only said.
+    fn arrange_queues(&mut self, config: &Config) {
+        for interface in &config.node.interfaces {
+            let (done, failed) = queues::arrange(interface, config.node.queues, &mut self.ledger);
+            for QueueSetting { interface, setting, previous, set } in done {
+                info!(interface, setting, from = previous, to = set, "set for `queues`, until detach");
+            }
+            for error in failed {
+                warn!("{error}");
+            }
+        }
     }
 
     /// Says so when connections of this host's own, from one of its addresses, might meet flows of `fullnat`.

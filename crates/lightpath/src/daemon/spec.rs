@@ -1,13 +1,15 @@
 //! From a configuration to the program that can do what it needs.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use lightpath_abi::Features;
+use lightpath_control::cpu_list;
 use lightpath_control::hops::Vlans;
 use lightpath_control::host::ports_for_snat;
-use lightpath_control::model::Config;
+use lightpath_control::host::queues::online;
+use lightpath_control::model::{Config, Spread};
 use lightpath_control::plan::Requirements;
 use lightpath_core::{HashKey, PortPool};
-use lightpath_dataplane::{Capacity, DEFAULT_SESSIONS, Spec};
+use lightpath_dataplane::{Capacity, Cpus, DEFAULT_SESSIONS, Spec};
 
 /// The program that a configuration asks for on a host with these VLAN interfaces.
 pub(crate) fn spec(config: &Config, vlans: &Vlans) -> Result<Spec> {
@@ -28,6 +30,23 @@ pub(crate) fn spec(config: &Config, vlans: &Vlans) -> Result<Spec> {
         port_prefixes: needs.port_prefixes,
         hash_key: HashKey::from_seed(&config.node.hash_seed),
         snat_ports,
+        spread: spread(&config.node.spread)?,
         capacity: Capacity { sessions, ..capacity },
     })
+}
+
+/// The CPUs that packets are spread over. A queue of one that is not there would only fill.
+fn spread(wanted: &Spread) -> Result<Cpus> {
+    if *wanted == Spread::Off {
+        return Ok(Cpus::default());
+    }
+    let online = online()?;
+    let Spread::Over(cpus) = wanted else { return Ok(online.into_iter().collect()) };
+    if let Some(cpu) = cpus.difference(&online).next() {
+        bail!(
+            "node: spread: CPU {cpu} is not online; this host has {}: correct `spread` in [node]",
+            cpu_list::write(&online)
+        );
+    }
+    Ok(cpus.iter().copied().collect())
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use lightpath_control::host::{Gone, Ledger, device, sysctl};
+use lightpath_control::host::{Gone, Ledger, device, queues, sysctl};
+use lightpath_control::model::Queues;
 use lightpath_dataplane::Pins;
 use nix::mount::{MsFlags, mount};
 
@@ -19,6 +20,8 @@ pub(super) enum Fix {
     MountBpffs(PathBuf),
     /// A feature of an interface's driver is switched off.
     SwitchOff { interface: String, feature: &'static str },
+    /// The queues of an interface are spread over the CPUs, in these steps.
+    SpreadQueues { interface: String, commands: Vec<String> },
     /// A pin that leads to nothing is removed.
     RemovePin(PathBuf),
     /// Entries of interfaces that are gone are struck from the ledger.
@@ -32,6 +35,7 @@ impl Fix {
             Self::Sysctl { path, value } => sysctl_command(path, value),
             Self::MountBpffs(path) => format!("mount -t bpf bpf {}", path.display()),
             Self::SwitchOff { interface, feature } => format!("ethtool -K {interface} {feature} off"),
+            Self::SpreadQueues { commands, .. } => commands.join("; "),
             Self::RemovePin(path) => format!("rm -r {}", path.display()),
             Self::StrikeGone => "lightpath doctor --fix".to_owned(),
         }
@@ -48,6 +52,13 @@ impl Fix {
                     .with_context(|| format!("cannot mount a BPF file system on {}", path.display()))?;
             }
             Self::SwitchOff { interface, feature } => device::switch_off(interface, feature)?,
+            Self::SpreadQueues { interface, .. } => {
+                let mut ledger = Ledger::open(&around.instance.ledger)?;
+                let (_, failed) = queues::arrange(interface, Queues::Auto, &mut ledger);
+                if let Some(error) = failed.into_iter().next() {
+                    return Err(error.into());
+                }
+            }
             Self::RemovePin(path) => Pins::remove_leftover(path)?,
             Self::StrikeGone => {
                 let mut ledger = Ledger::open(&around.instance.ledger)?;

@@ -16,6 +16,8 @@ pub(in crate::config) const NODE: Section = Section {
         TUNNEL_SOURCES,
         SNAT_ADDRESSES,
         SNAT_PORTS,
+        QUEUES,
+        SPREAD,
     ],
 };
 
@@ -67,6 +69,22 @@ pub(in crate::config) const SNAT_PORTS: Key = Key {
     presence: Otherwise("the larger part of 1024 to 65535 below or above `net.ipv4.ip_local_port_range`"),
     meaning: "Which ports packets of `fullnat` come from; this node's own connections to backends must not use them, so a \
               range within the sysctl's is warned of.",
+};
+pub(in crate::config) const QUEUES: Key = Key {
+    name: "queues",
+    allowed: "\"keep\", \"auto\" or a number from 1 to 1024",
+    presence: Default("\"keep\""),
+    meaning: "How many receive queues the interfaces get. `auto` is one for each CPU, or as many as the card has; each is served by \
+              another CPU, and what arrives is shared equally. `lightpath detach` puts back what was there. `keep` changes nothing. \
+              See [Queues and processors](queues.md).",
+};
+pub(in crate::config) const SPREAD: Key = Key {
+    name: "spread",
+    allowed: "\"off\", \"all\" or CPUs such as \"0-3\" or \"1,2,4-7\"",
+    presence: Default("\"off\""),
+    meaning: "The CPUs that packets are spread over by flow after they have arrived, for interfaces that cannot do it themselves: those \
+              with one receive queue, and those that get all packets by a tunnel. `all` are those online when the daemon starts or \
+              reloads. It costs each packet a way from one CPU to another. See [Queues and processors](queues.md).",
 };
 pub(in crate::config) const METRICS: Key = Key {
     name: "metrics",

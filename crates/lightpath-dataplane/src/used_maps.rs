@@ -1,9 +1,9 @@
-//! Which maps a program uses.
+//! Which maps a program uses: those that its code does, and those that are bound to it.
 //!
 //! aya asks for the program by its id first, which the kernel allows with CAP_SYS_ADMIN only. By a descriptor, CAP_BPF is enough.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::libc;
 
@@ -62,4 +62,26 @@ pub(crate) fn map_ids(program: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     ids.get(..count)
         .map(<[u32]>::to_vec)
         .ok_or_else(|| io::Error::other(format!("a program of {count} maps")))
+}
+
+/// `BPF_PROG_BIND_MAP` (since Linux 5.10, ef15314aa5de).
+const BIND_MAP: libc::c_int = 35;
+
+/// The member of `union bpf_attr` for it.
+#[repr(C)]
+struct Binding {
+    program: u32,
+    map: u32,
+    flags: u32,
+}
+
+/// Has a program use a map that its code does not mention.
+pub(crate) fn bind(program: impl AsFd, map: impl AsFd) -> io::Result<()> {
+    let descriptor = |fd: BorrowedFd<'_>| fd.as_raw_fd().cast_unsigned();
+    let mut binding =
+        Binding { program: descriptor(program.as_fd()), map: descriptor(map.as_fd()), flags: 0 };
+    #[expect(unsafe_code, reason = "bpf(2) has no wrapper, and aya has none for this command")]
+    // SAFETY: the length is that of `binding`, which is live, and the kernel only reads it.
+    let answer = unsafe { libc::syscall(libc::SYS_bpf, BIND_MAP, &raw mut binding, size_of::<Binding>()) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

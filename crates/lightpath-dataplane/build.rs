@@ -3,9 +3,13 @@
 //! BPF needs a `core` library for its target. Two toolchains have one: Debian's (package `libstd-rust-web-dev-bpf`, stable,
 //! prebuilt), and rustup's nightly with `rust-src` (built on the way). The first that is found is used.
 
-use std::env;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
+
+use object::build::elf::{Builder, SectionData};
+use object::elf::SHT_STRTAB;
 
 const TARGET: &str = "bpfel-unknown-none";
 const PACKAGE: &str = "lightpath-ebpf";
@@ -69,9 +73,28 @@ fn main() {
         "lightpath-check-ebpf",
     ] {
         let object = target_directory.join(TARGET).join("release").join(program);
-        std::fs::copy(&object, output.join(program).with_extension("o"))
-            .unwrap_or_else(|error| fail(&format!("cannot copy {}: {error}", object.display())));
+        embed(&object, &output.join(program).with_extension("o"))
+            .unwrap_or_else(|error| fail(&format!("cannot embed {}: {error}", object.display())));
     }
+}
+
+/// Copies an object without its DWARF, nine tenths of it, from which the linker made the BTF that the kernel reads.
+fn embed(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    let data = fs::read(from)?;
+    let mut object = Builder::read(&*data)?;
+    for section in &mut object.sections {
+        let name = section.name.as_slice();
+        section.delete = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
+    }
+    // LLVM keeps the names of sections with those of symbols, which this crate does not do.
+    let names = object.sections.add();
+    names.name = b".shstrtab".as_slice().into();
+    names.sh_type = SHT_STRTAB;
+    names.sh_addralign = 1;
+    names.data = SectionData::SectionString;
+    let mut stripped = Vec::new();
+    object.write(&mut stripped)?;
+    Ok(fs::write(to, stripped)?)
 }
 
 fn rust_flags() -> Vec<&'static str> {

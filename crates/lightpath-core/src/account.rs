@@ -9,6 +9,9 @@ pub trait Counters {
     /// A packet to or from a backend went on.
     fn forwarded(&self, direction: Direction, backend: BackendNumber, bytes: usize);
 
+    /// A packet that went on to a backend opened a flow.
+    fn opened(&self, backend: BackendNumber);
+
     /// A packet was answered.
     fn replied(&self, kind: ReplyKind);
 
@@ -32,7 +35,12 @@ pub fn account<C: Counters>(verdict: &Verdict<'_>, bytes: usize, counters: &C) {
             }
         }
         Verdict::Drop(drop) => counters.dropped(drop.reason, drop.service),
-        Verdict::Forward(forwarding) => counters.forwarded(forwarding.direction, forwarding.backend, bytes),
+        Verdict::Forward(forwarding) => {
+            counters.forwarded(forwarding.direction, forwarding.backend, bytes);
+            if forwarding.opens {
+                counters.opened(forwarding.backend);
+            }
+        }
     }
 }
 

@@ -122,6 +122,7 @@ fn to_backend<'a, P: Packet, T: Tables>(
         service: service.service,
         rewrite,
         egress: Egress::Backend(hop),
+        opens: frame.opened() != 0,
     })
 }
 
@@ -206,6 +207,7 @@ fn to_client<'a, T: Tables, R: Routes>(
         service: reply.service,
         rewrite: Rewrite::Source(reply),
         egress,
+        opens: false,
     })
 }
 

@@ -65,7 +65,11 @@ impl<P: Packet, T: Tables + Counters, F> Ends<'_, P, T, F> {
         if let Err(OutOfBounds) = self.send(session, Direction::ToBackend, Some(hop)) {
             return self.drop(Reason::Rewrite, session.service());
         }
-        (self.finish)(Verdict::Forward(toward_backend(session, hop)))
+        let opens = self.frame.syn;
+        if opens {
+            self.tables.opened(session.number());
+        }
+        (self.finish)(Verdict::Forward(toward_backend(session, hop, opens)))
     }
 
     /// The packet goes to the client of a session; through the kernel, if the next hop has no interface.
@@ -102,13 +106,14 @@ impl<P: Packet, T: Tables + Counters, F> Ends<'_, P, T, F> {
 
 /// A packet of a session goes to its backend.
 #[inline(always)]
-pub(crate) fn toward_backend<'a>(session: &'a Session, hop: &'a NextHop) -> Forwarding<'a> {
+pub(crate) fn toward_backend<'a>(session: &'a Session, hop: &'a NextHop, opens: bool) -> Forwarding<'a> {
     Forwarding {
         direction: Direction::ToBackend,
         backend: session.number(),
         service: session.service(),
         rewrite: Rewrite::ToBackend(session),
         egress: Egress::Backend(hop),
+        opens,
     }
 }
 
@@ -121,5 +126,6 @@ pub(crate) fn toward_client<'a>(session: &'a Session, hop: &NextHop) -> Forwardi
         service: session.service(),
         rewrite: Rewrite::ToClient(session),
         egress: Egress::Routed(*hop),
+        opens: false,
     }
 }

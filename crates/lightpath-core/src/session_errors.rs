@@ -130,6 +130,7 @@ fn send<'a, P: Packet, T: Tables + Counters, F: Fn(Verdict<'a>) -> O, O>(
         service,
         rewrite: Rewrite::of_session(session, direction),
         egress: Egress::Routed(*hop),
+        opens: false,
     }))
 }
 

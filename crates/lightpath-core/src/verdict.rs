@@ -75,6 +75,8 @@ pub struct Forwarding<'a> {
     pub rewrite: Rewrite<'a>,
     /// How it leaves.
     pub egress: Egress<'a>,
+    /// Whether it opens a flow, as far as packets show it: a TCP SYN to a backend.
+    pub opens: bool,
 }
 
 /// Which way a packet goes.

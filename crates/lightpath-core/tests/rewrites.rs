@@ -81,7 +81,8 @@ impl Decoration {
 fn rewritten(packet: &[u8], rewrite: Rewrite<'_>, egress: Egress<'_>) -> Vec<u8> {
     let mut packet = Buffer::new(packet);
     let frame = parse(&packet, Features::ALL).unwrap();
-    let forwarding = Forwarding { direction: Direction::ToBackend, backend: 1, service: 1, rewrite, egress };
+    let forwarding =
+        Forwarding { direction: Direction::ToBackend, backend: 1, service: 1, rewrite, egress, opens: false };
     assert_eq!(apply(&forwarding, &frame, &mut packet, Features::ALL), Ok(()));
     packet.bytes().to_vec()
 }

@@ -6,7 +6,7 @@
 
 use lightpath_abi::SCHEMA;
 
-use crate::maps::{REASONS, REPLIES};
+use crate::maps::{NEW_FLOWS, REASONS, REPLIES};
 use crate::values::Values;
 
 /// What the values of a map are in the next schema.
@@ -18,12 +18,14 @@ pub(crate) struct Step {
     from: u32,
     /// The maps that are others then. All that are not listed are the same ones, and both programs use them for a while.
     changed: &'static [(&'static str, Translate)],
+    /// The maps that were not there before.
+    added: &'static [&'static str],
 }
 
 /// All steps there are, without a gap.
 static STEPS: [Step; 1] = [
-    // There is room for reasons and kinds of answers to come.
-    Step { from: 2, changed: &[(REASONS, unchanged), (REPLIES, unchanged)] },
+    // There is room for reasons and kinds of answers to come, and new flows are counted.
+    Step { from: 2, changed: &[(REASONS, unchanged), (REPLIES, unchanged)], added: &[NEW_FLOWS] },
 ];
 
 const _: () = {
@@ -49,6 +51,11 @@ pub(crate) fn steps_from(schema: u64) -> Option<&'static [Step]> {
 /// Whether a map is another one after these steps.
 pub(crate) fn change(steps: &[Step], name: &str) -> bool {
     translations(steps, name).next().is_some()
+}
+
+/// Whether a map is one that these steps add, with nothing in it.
+pub(crate) fn add(steps: &[Step], name: &str) -> bool {
+    steps.iter().any(|step| step.added.contains(&name))
 }
 
 /// What the values of a map are after these steps.
@@ -91,13 +98,14 @@ mod tests {
     #[test]
     fn several_steps_are_taken_one_after_another_and_leave_alone_what_they_do_not_name() {
         let steps = [
-            Step { from: 7, changed: &[("FLOWS", doubled), ("SLOTS", unchanged)] },
-            Step { from: 8, changed: &[("FLOWS", wider)] },
+            Step { from: 7, changed: &[("FLOWS", doubled), ("SLOTS", unchanged)], added: &["SOURCES"] },
+            Step { from: 8, changed: &[("FLOWS", wider)], added: &[] },
         ];
         let values = Values { width: 1, words: vec![1, 2] };
         assert_eq!(translate(&steps, "FLOWS", values.clone()), Values { width: 2, words: vec![2, 0, 4, 0] });
         assert_eq!(translate(&steps, "BACKENDS", values.clone()), values);
         let others = ["FLOWS", "SLOTS", "BACKENDS"].map(|name| change(&steps, name));
         assert_eq!(others, [true, true, false]);
+        assert_eq!(["FLOWS", "SOURCES"].map(|name| add(&steps, name)), [false, true]);
     }
 }

@@ -112,6 +112,10 @@ pub static ERRORS: PerCpuArray<Budget> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static BACKEND_COUNTERS: PerCpuArray<BackendCounters> = PerCpuArray::with_max_entries(1, 0);
 
+/// Flows opened, by backend number. They are not with the packets: most packets open none, and need not make room for them.
+#[map]
+pub static NEW_FLOWS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// Packets dropped, by service index.
 #[map]
 pub static SERVICE_COUNTERS: PerCpuArray<ServiceCounters> = PerCpuArray::with_max_entries(1, 0);

@@ -202,6 +202,17 @@ impl Counters for MapTables {
     }
 
     #[inline(always)]
+    fn opened(&self, backend: BackendNumber) {
+        if let Some(count) = maps::NEW_FLOWS.get_ptr_mut(u32::from(backend)) {
+            // SAFETY: as in `forwarded`.
+            #[expect(unsafe_code, reason = "map values are reached through raw pointers")]
+            unsafe {
+                *count += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
     fn replied(&self, kind: ReplyKind) {
         observer::answered(kind);
         if let Some(count) = maps::REPLIES.get_ptr_mut(kind.number()) {

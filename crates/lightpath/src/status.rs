@@ -115,6 +115,9 @@ pub(crate) struct ServiceStatus {
     pub(crate) reply_packets: u64,
     /// Their bytes.
     pub(crate) reply_bytes: u64,
+    /// Flows opened to its backends, as far as packets show it: TCP connections.
+    #[serde(default)]
+    pub(crate) new_flows: u64,
     /// Packets to it that were dropped.
     pub(crate) dropped: u64,
     /// Packets forwarded to its backends, per second, lately.
@@ -164,6 +167,9 @@ pub(crate) struct BackendStatus {
     pub(crate) reply_packets: u64,
     /// Their bytes.
     pub(crate) reply_bytes: u64,
+    /// Flows opened to it, as far as packets show it: TCP connections.
+    #[serde(default)]
+    pub(crate) new_flows: u64,
     /// Packets forwarded to it, per second, lately.
     pub(crate) packets_per_second: f64,
 }

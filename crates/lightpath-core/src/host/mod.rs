@@ -107,6 +107,8 @@ pub struct Contents {
 pub struct Counted {
     /// Packets to and from backends.
     pub backends: BTreeMap<BackendNumber, BackendCounters>,
+    /// Flows that were opened to backends.
+    pub new_flows: BTreeMap<BackendNumber, u64>,
     /// Packets dropped, by service.
     pub services: BTreeMap<ServiceIndex, u64>,
     /// Packets dropped, by reason.
@@ -391,6 +393,10 @@ impl Counters for HostTables {
         let mut counted = self.counted.borrow_mut();
         let counters = counted.backends.entry(backend).or_default();
         count(counters, direction, bytes);
+    }
+
+    fn opened(&self, backend: BackendNumber) {
+        *self.counted.borrow_mut().new_flows.entry(backend).or_default() += 1;
     }
 
     fn replied(&self, kind: ReplyKind) {

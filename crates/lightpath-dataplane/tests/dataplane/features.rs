@@ -101,6 +101,7 @@ fn the_verifier_walks_few_instructions() {
         let one_service = figures(lab, Features::IPV4 | Features::VLAN | Features::NAT);
         // Linux 6.1, the oldest that is tested, prunes less.
         let limit = if is_older_than_6_12() { 30_000 } else { 20_000 };
+        println!("one service: {one_service:?}");
         assert!(one_service.verified_instructions.unwrap() < limit, "{one_service:?}");
         let mut spec = spec(&contents(&lab.node));
         spec.features = Features::ALL;

@@ -14,12 +14,24 @@ pub(crate) struct Tally(BTreeMap<String, u64>);
 impl Tally {
     pub(crate) fn of_kernel(dataplane: &Dataplane) -> Self {
         let counters = dataplane.counters().unwrap();
-        Self::new(&counters.backends, &counters.services, &counters.reasons, &counters.replies)
+        Self::new(
+            &counters.backends,
+            &counters.new_flows,
+            &counters.services,
+            &counters.reasons,
+            &counters.replies,
+        )
     }
 
     pub(crate) fn of_host(tables: &HostTables) -> Self {
         let counted = tables.counted();
-        Self::new(&counted.backends, &counted.services, &counted.reasons, &counted.replies)
+        Self::new(
+            &counted.backends,
+            &counted.new_flows,
+            &counted.services,
+            &counted.reasons,
+            &counted.replies,
+        )
     }
 
     /// What was counted since `before`.
@@ -31,6 +43,7 @@ impl Tally {
 
     fn new(
         backends: &BTreeMap<BackendNumber, BackendCounters>,
+        new_flows: &BTreeMap<BackendNumber, u64>,
         services: &BTreeMap<ServiceIndex, u64>,
         reasons: &[u64; Reason::ALL.len()],
         replies: &[u64; ReplyKind::NAMES.len()],
@@ -46,6 +59,8 @@ impl Tally {
                 counts.insert(format!("backend {number} {what}"), count);
             }
         }
+        counts
+            .extend(new_flows.iter().map(|(number, count)| (format!("backend {number} new flows"), *count)));
         counts.extend(services.iter().map(|(index, count)| (format!("service {index} dropped"), *count)));
         counts.extend(Reason::ALL.iter().zip(reasons).map(|(reason, count)| (reason.name().into(), *count)));
         let replies = ReplyKind::NAMES.iter().zip(replies);

@@ -122,6 +122,7 @@ fn apply_rewrite(
         service: 0,
         rewrite,
         egress: Egress::Backend(hop),
+        opens: false,
     };
     apply(&forwarding, frame, packet, FEATURES).ok()
 }

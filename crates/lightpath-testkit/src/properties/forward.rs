@@ -225,6 +225,9 @@ pub(super) fn counted(mut before: Counted, verdict: Verdict<'_>, bytes: usize) -
             };
             *packets += 1;
             *sum += bytes as u64;
+            if forwarding.opens {
+                *before.new_flows.entry(forwarding.backend).or_default() += 1;
+            }
         }
     }
     before

@@ -193,6 +193,7 @@ impl Judge {
                 service: service.service,
                 rewrite,
                 egress: Egress::Backend(hop),
+                opens: frame.syn,
             })
         };
         rewrites.into_iter().map(sent).collect()
@@ -224,6 +225,7 @@ impl Judge {
             service: reply.service,
             rewrite: Rewrite::Source(reply),
             egress,
+            opens: false,
         })
     }
 }

@@ -159,6 +159,7 @@ fn service_status(service: &Service, state: &ServiceState, seen: &Seen<'_>) -> S
         bytes: backends.iter().map(|backend| backend.bytes).sum(),
         reply_packets: backends.iter().map(|backend| backend.reply_packets).sum(),
         reply_bytes: backends.iter().map(|backend| backend.reply_bytes).sum(),
+        new_flows: backends.iter().map(|backend| backend.new_flows).sum(),
         dropped: counters.services.get(&state.index).copied().unwrap_or(0),
         // Of no backends the sum is -0.
         packets_per_second: backends.iter().map(|backend| backend.packets_per_second).sum::<f64>() + 0.0,
@@ -207,6 +208,7 @@ fn backend_status(
         bytes: counted.bytes,
         reply_packets: counted.reply_packets,
         reply_bytes: counted.reply_bytes,
+        new_flows: counters.new_flows.get(&state.number).copied().unwrap_or(0),
         packets_per_second: rates.packets_per_second(state.number),
     }
 }

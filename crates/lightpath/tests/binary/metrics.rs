@@ -136,6 +136,7 @@ fn metrics_say_what_status_says() {
                 ("bytes_total", "bytes"),
                 ("reply_packets_total", "reply_packets"),
                 ("reply_bytes_total", "reply_bytes"),
+                ("new_flows_total", "new_flows"),
                 ("weight", "weight"),
                 ("flows", "flows"),
             ] {
@@ -149,6 +150,8 @@ fn metrics_say_what_status_says() {
             .map(|backend| number(&backend["packets"]) + number(&backend["reply_packets"]))
             .sum();
         assert!(forwarded >= 10 * 7, "{forwarded}");
+        let opened: u64 = backends.iter().map(|backend| number(&backend["new_flows"])).sum();
+        assert_eq!(opened, 10, "one for each request");
         let cpus =
             told.0.iter().filter(|(name, _)| name.starts_with("lightpath_cpu_forwarded_packets_total"));
         let by_cpu: f64 = cpus.map(|(_, count)| count).sum();

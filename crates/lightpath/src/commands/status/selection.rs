@@ -75,14 +75,14 @@ mod tests {
         let backend = |host: u8, state: &str, packets: u64| {
             serde_json::json!({
                 "address": format!("10.0.0.{host}"), "port": 80, "weight": 100, "state": state, "share": 0.5, "flows": 0,
-                "packets": packets, "bytes": 0, "reply_packets": 0, "reply_bytes": 0, "packets_per_second": 1.0,
+                "packets": packets, "bytes": 0, "reply_packets": 0, "reply_bytes": 0, "new_flows": 0, "packets_per_second": 1.0,
             })
         };
         let service = |name: &str, dropped: u64, rate: f64, backends: &[serde_json::Value]| {
             let packets: u64 = backends.iter().map(|backend| backend["packets"].as_u64().unwrap()).sum();
             serde_json::json!({
                 "name": name, "vip": "203.0.113.10", "port": 80, "protocol": "tcp", "forward": "nat", "packets": packets,
-                "bytes": 0, "reply_packets": 0, "reply_bytes": 0, "dropped": dropped, "packets_per_second": rate,
+                "bytes": 0, "reply_packets": 0, "reply_bytes": 0, "new_flows": 0, "dropped": dropped, "packets_per_second": rate,
                 "slots": 65_537, "backends": backends,
             })
         };

@@ -210,13 +210,13 @@ pub(super) mod tests {
             serde_json::json!({
                 "address": format!("10.0.0.{host}"), "port": 80, "weight": 100, "state": state, "share": 0.5, "flows": 7,
                 "cause": (state == "down").then_some("connection refused"), "check_seconds": 0.0012,
-                "packets": 12_345, "bytes": 0, "reply_packets": 0, "reply_bytes": 0, "packets_per_second": rate,
+                "packets": 12_345, "bytes": 0, "reply_packets": 0, "reply_bytes": 0, "new_flows": 0, "packets_per_second": rate,
             })
         };
         let service = |name: &str, rate: f64, backends: &[serde_json::Value]| {
             serde_json::json!({
                 "name": name, "vip": "203.0.113.10", "port": 80, "protocol": "tcp", "forward": "nat", "packets": 9, "bytes": 0,
-                "reply_packets": 0, "reply_bytes": 0, "dropped": 3, "packets_per_second": rate, "slots": 65_537,
+                "reply_packets": 0, "reply_bytes": 0, "new_flows": 0, "dropped": 3, "packets_per_second": rate, "slots": 65_537,
                 "backends": backends,
             })
         };

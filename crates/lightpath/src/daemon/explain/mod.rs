@@ -127,7 +127,7 @@ impl Snapshot<'_> {
 
     /// What is forwarded has a frame.
     fn forwarded(&self, forwarding: &Forwarding<'_>, frame: Option<Frame>, opened: bool) -> Explanation {
-        let Forwarding { direction, backend, service, rewrite, egress } = *forwarding;
+        let Forwarding { direction, backend, service, rewrite, egress, opens: _ } = *forwarding;
         let explanation = Explanation {
             service: self.service(service),
             backend: self.backend(backend),

@@ -131,6 +131,8 @@ impl Tables for ReadOnly<'_> {
 impl Counters for ReadOnly<'_> {
     fn forwarded(&self, _: Direction, _: BackendNumber, _: usize) {}
 
+    fn opened(&self, _: BackendNumber) {}
+
     fn dropped(&self, _: Reason, _: ServiceIndex) {}
 
     fn permits_error(&self) -> bool {

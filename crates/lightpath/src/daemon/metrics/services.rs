@@ -81,6 +81,14 @@ pub(super) const METRICS: &[Metric] = &[
         read: |figures, samples| of_backends(figures, samples, |backend| backend.reply_bytes),
     },
     Metric {
+        name: "lightpath_backend_new_flows",
+        kind: Kind::Counter,
+        unit: None,
+        labels: OF_BACKEND,
+        help: "Flows opened to a backend, as far as packets show it: TCP connections, by their SYN",
+        read: |figures, samples| of_backends(figures, samples, |backend| backend.new_flows),
+    },
+    Metric {
         name: "lightpath_backend_up",
         kind: Kind::Gauge,
         unit: None,

@@ -25,6 +25,7 @@ fn figures(services: u16, backends: u16) -> Figures {
         bytes: 0,
         reply_packets: 0,
         reply_bytes: 0,
+        new_flows: 0,
         dropped: u64::from(service),
         packets_per_second: 0.0,
         slots: 65_537,
@@ -86,6 +87,7 @@ fn backend(service: u16, number: u16) -> BackendStatus {
         bytes: 1_234_567_890_123,
         reply_packets: 2_345_678_901,
         reply_bytes: 2_345_678_901_234,
+        new_flows: 4_567,
         packets_per_second: 0.0,
     }
 }
@@ -96,6 +98,7 @@ fn every_figure_is_told_to_its_last_digit() {
     for line in [
         "# TYPE lightpath_backend_packets counter",
         "lightpath_backend_packets_total{service=\"service-1\",backend=\"10.0.1.0:8443\"} 18446744073709551615",
+        "lightpath_backend_new_flows_total{service=\"service-0\",backend=\"10.0.0.1\"} 4567",
         "lightpath_backend_bytes_total{service=\"service-0\",backend=\"10.0.0.1\"} 1234567890123",
         "lightpath_backend_up{service=\"service-0\",backend=\"10.0.0.1\"} 0",
         "lightpath_backend_state{service=\"service-0\",backend=\"10.0.0.4:8443\",state=\"down\"} 1",

@@ -30,7 +30,8 @@ fn main() {
     println!("cargo:rerun-if-env-changed=PATH");
 
     let output = PathBuf::from(variable("OUT_DIR"));
-    let target_directory = output.join("bpf");
+    // Beside `build/PACKAGE-HASH/out`: tests, lints and the binary each have a hash of their own, and compile the programs once.
+    let target_directory = output.ancestors().nth(3).unwrap_or(&output).join("bpf");
     let mut build = toolchain().command();
     build
         .current_dir(&workspace)

@@ -90,7 +90,10 @@ impl View {
                 })
             }
             Event::Route(prefix, bits) => {
-                let concerned = self.routes.keys().any(|target| netlink::contains(*prefix, *bits, *target));
+                // Addresses of a prefix follow its first one. A router sees many routes come and go.
+                let mut targets = self.routes.range(*prefix..);
+                let concerned =
+                    targets.next().is_some_and(|(target, _)| netlink::contains(*prefix, *bits, *target));
                 return if concerned { Stale::Everything } else { Stale::Nothing };
             }
             Event::Topology | Event::Lost => return Stale::Everything,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lightpath_lab::Namespace;
 use serde_json::json;
 
-use crate::common::{Bed, finish, number};
+use crate::common::{Bed, Status, eventually, finish, number};
 use crate::metrics;
 
 const BACKENDS: u32 = 10_000;
@@ -70,13 +70,11 @@ fn loads_and_changes(services: u32, slots: u32) {
     let mut bed = Bed::one_armed(1);
     settle(&bed.balancer.ns, &bed.balancer.config().with_file_name("neighbours"));
     bed.balancer.configure(&file(services, slots));
-    let start = taken(|| bed.balancer.start());
-    let status = bed.balancer.status();
-    let all = status.0["services"].as_array().unwrap();
-    assert_eq!(all.len(), services as usize);
-    let backends = all.iter().flat_map(|service| service["backends"].as_array().unwrap());
-    let up = backends.filter(|backend| backend["state"] == "up").count();
-    assert_eq!(up, BACKENDS as usize);
+    let start = taken(|| {
+        bed.balancer.start();
+        // A start does not wait for ever for next hops, and a machine may be busy.
+        eventually("all backends are up", || up(&bed.balancer.status(), services) == BACKENDS as usize);
+    });
 
     let change = taken(|| {
         assert_eq!(bed.balancer.ask(&["backend", "weight", "s0", &address(0), "50"]).code, Some(0));
@@ -103,6 +101,14 @@ fn loads_and_changes(services: u32, slots: u32) {
     assert!(reload < Duration::from_millis(100) * SLOWER, "reload {reload:?}");
     bed.balancer.stop();
     bed.balancer.detach();
+}
+
+/// How many backends are up.
+fn up(status: &Status, services: u32) -> usize {
+    let all = status.0["services"].as_array().unwrap();
+    assert_eq!(all.len(), services as usize);
+    let backends = all.iter().flat_map(|service| service["backends"].as_array().unwrap());
+    backends.filter(|backend| backend["state"] == "up").count()
 }
 
 fn taken(action: impl FnOnce()) -> Duration {

@@ -38,7 +38,7 @@ const _: () = assert!(size_of::<Session>() == 128);
 #[repr(C)]
 pub struct SessionSet(pub [Word; SESSION_WAYS]);
 
-/// Places in the index that a flow may have. With two places for each session the first flows are turned away when about half of
+/// Places in the index that a flow may have. With two places for each session the first flow is turned away when about two fifths of
 /// all sessions are in use.
 pub const SESSION_WAYS: usize = 8;
 

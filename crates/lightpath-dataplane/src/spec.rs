@@ -58,8 +58,8 @@ pub struct Capacity {
     pub sessions: u32,
 }
 
-/// Sessions that there is room for where `fullnat` is used, unless told: 9 MB. The first flows are turned away when about half of
-/// them are in use.
+/// Sessions that there is room for where `fullnat` is used, unless told: 9 MB. The first flow is turned away when about two
+/// fifths of them are in use.
 pub const DEFAULT_SESSIONS: u32 = 1 << 16;
 
 /// Prefixes of this node's own addresses that backends may be sent from, of all services together.

@@ -7,6 +7,7 @@ use std::thread;
 use lightpath_abi::{Claim, Session};
 use lightpath_core::{Reason, ReplyKind};
 use lightpath_testkit::Setup;
+use lightpath_testkit::node::Node;
 use lightpath_testkit::packet::{ACK, FIN};
 
 use crate::flow::{Opened, Sent, client, node, open, send, web};
@@ -57,6 +58,19 @@ fn ports_run_out_only_when_all_are_in_use_and_then_clients_are_told_at_once() {
     let dropped = Sent::Dropped(Reason::PortsExhausted);
     assert_eq!(open(&quiet, &client(8), 8).unwrap_err(), dropped);
     assert_eq!(quiet.counted().reasons[Reason::PortsExhausted as usize], 1);
+}
+
+/// Places are found by hashes: some are taken twice long before all are in use.
+#[test]
+fn the_first_flow_is_turned_away_when_about_two_fifths_of_all_sessions_are_in_use() {
+    const SESSIONS: u32 = 1 << 16;
+    let hop = || Node::default().backend_hop();
+    let service = web().backend("10.0.0.2:8080", hop()).backend("10.0.0.3:8080", hop());
+    let tables = node(&Setup::new().snat_ports(1024, 65_535).sessions(SESSIONS).with(service));
+    let turned_away =
+        (0..SESSIONS).position(|number| open(&tables, &client(number), number).is_err()).unwrap();
+    println!("the first of {SESSIONS} is number {turned_away}");
+    assert!((SESSIONS as usize * 3 / 10..SESSIONS as usize / 2).contains(&turned_away), "{turned_away}");
 }
 
 #[test]

@@ -18,8 +18,9 @@ Packets are counted since the tables were made, and counting goes on over restar
 `service` is the service's name, `backend` is `ADDRESS:PORT` as in commands, without a port where the client's is kept. A service
 or backend that is taken out has its samples until its flows have ended; the service is then called by its VIP.
 
-New flows are not counted: no state is kept of a flow while its slot is settled, and to tell the first packet from the others would
-cost every packet. With `fullnat`, `lightpath_sessions` are the flows; while slots move, `lightpath_remembered_flows` are some.
+New flows are TCP connections, counted by their SYN, and a SYN sent again counts again. Of UDP no state is kept while a flow's slot is
+settled, so nothing shows which packet is its first. With `fullnat`, `lightpath_sessions` are the flows that live, of either protocol; while
+slots move, `lightpath_remembered_flows` are some.
 ";
 
 /// What `docs/metrics.md` holds.

@@ -5,6 +5,7 @@ mod capture;
 mod change;
 mod decap;
 mod explain;
+mod reference;
 mod remote;
 mod status;
 
@@ -47,6 +48,7 @@ pub(crate) use capture::{Capture, Wanted};
 pub(crate) use change::{Backend, NewService, Service};
 pub(crate) use decap::Decap;
 pub(crate) use explain::{Explain, Flow, Proto};
+pub(crate) use reference::markdown as reference;
 pub(crate) use remote::Remote;
 pub(crate) use status::{Order, Status as StatusOptions};
 
@@ -211,6 +213,8 @@ pub(crate) struct Run {
 /// A page of the documentation.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Page {
+    /// docs/commands.md.
+    Commands,
     /// docs/drops.md.
     Drops,
     /// docs/events.md.

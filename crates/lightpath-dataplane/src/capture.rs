@@ -28,6 +28,9 @@ const SAMPLES: &str = "SAMPLES";
 /// Name of the map that counts what the ring buffer had no room for.
 const LOST: &str = "LOST_SAMPLES";
 
+/// Packets that are taken at once. The ring buffer has room for about as many small ones.
+const AT_ONCE: usize = 1 << 16;
+
 const FILTER_WORDS: usize = size_of::<CaptureFilter>() / size_of::<u64>();
 
 /// A program that copies packets.
@@ -131,9 +134,10 @@ impl Capture {
 }
 
 impl Samples {
-    /// Takes what there is.
+    /// Takes what there is, but not for ever: packets may be copied faster than anybody takes them.
     pub fn take(&mut self, mut each: impl FnMut(Copied<'_>)) {
-        while let Some(item) = self.ring.next() {
+        for _ in 0..AT_ONCE {
+            let Some(item) = self.ring.next() else { return };
             if let Some(copied) = Copied::read(&item) {
                 each(copied);
             }

@@ -30,10 +30,14 @@ Example:
   lightpath status --json | jq '.services[].backends[].state'";
 
 const DROPS_HELP: &str = "\
+For a second or two it looks for a packet of each reason. Meanwhile a program that copies packets runs in place of the one that does
+not, as for `lightpath capture`, which goes before it; no packet is lost at either change.
+
 Example:
   lightpath drops
   lightpath drops --follow
-  lightpath drops --json | jq '.drops[] | select(.per_second > 0)'";
+  lightpath drops --json | jq '.drops[] | select(.per_second > 0)'
+  lightpath drops --json | jq -r '.drops[0].example.bytes' | lightpath explain --hex -";
 
 const DOCTOR_HELP: &str = "\
 It needs no daemon, and may run beside one. Exit status: 1 also when traffic would be lost.
@@ -144,7 +148,7 @@ pub(crate) enum Command {
     /// Services and backends live, on a terminal: sort, filter, look closer, drops, processors.
     #[command(after_help = "Example:\n  lightpath top\n  lightpath top --instance edge")]
     Top,
-    /// Say what was dropped, why, and what to do about it.
+    /// Say what was dropped, why, and what to do about it, with an example of what is dropped right now.
     #[command(after_help = DROPS_HELP)]
     Drops(Drops),
     /// Capture packets as they come and as they leave, with what became of each.
@@ -176,6 +180,9 @@ pub(crate) struct Drops {
     /// What is dropped from now on, a line each second for each reason, until Ctrl-C.
     #[arg(short, long)]
     pub(crate) follow: bool,
+    /// Do not look for packets that are dropped right now; the program that runs is not exchanged for one that copies packets.
+    #[arg(long)]
+    pub(crate) no_examples: bool,
 }
 
 /// What becomes of changes made at run time.

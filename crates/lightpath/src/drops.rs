@@ -1,30 +1,51 @@
 //! Why packets are dropped: what each reason means to an operator, and what to do about it.
 
+mod example;
 mod reference;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt;
 
 use lightpath_core::Reason;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::status::Status;
 
+pub(crate) use example::{Example, Header};
 pub(crate) use reference::markdown as reference;
 
+/// What was dropped: the shape of `/v1/drops` and `drops --json`, whose names are stable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "`drops` is what it is called in JSON")]
+pub(crate) struct Drops {
+    /// The reasons, those of the most packets first.
+    pub(crate) drops: Vec<Dropped>,
+    /// How long it was looked for examples just now, in seconds.
+    pub(crate) looked_seconds: f64,
+    /// Why it was looked for none, or for less time than was asked for.
+    pub(crate) not_looked: Option<String>,
+}
+
 /// A reason that packets were dropped for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Dropped {
     /// Its name, as in metrics.
-    pub(crate) reason: &'static str,
+    #[schema(value_type = String)]
+    pub(crate) reason: Cow<'static, str>,
     /// Packets dropped for it since the maps were made.
     pub(crate) count: u64,
     /// How many in a second, lately.
     pub(crate) per_second: f64,
     /// What it means.
-    pub(crate) meaning: &'static str,
+    #[schema(value_type = String)]
+    pub(crate) meaning: Cow<'static, str>,
     /// What to do about it.
-    pub(crate) remedy: &'static str,
+    #[schema(value_type = String)]
+    pub(crate) remedy: Cow<'static, str>,
+    /// The latest of them that was seen while somebody looked for examples.
+    pub(crate) example: Option<Example>,
 }
 
 impl Dropped {
@@ -34,7 +55,14 @@ impl Dropped {
             let (meaning, remedy) = advice(reason);
             let count = *status.drops.get(reason.name())?;
             let per_second = status.drops_per_second.get(reason.name()).copied().unwrap_or(0.0);
-            Some(Self { reason: reason.name(), count, per_second, meaning, remedy })
+            Some(Self {
+                reason: reason.name().into(),
+                count,
+                per_second,
+                meaning: meaning.into(),
+                remedy: remedy.into(),
+                example: status.drop_examples.get(reason.name()).cloned(),
+            })
         };
         let mut all: Vec<Self> = Reason::ALL.into_iter().filter_map(of).collect();
         all.sort_by_key(|dropped| Reverse(dropped.count));
@@ -42,12 +70,32 @@ impl Dropped {
     }
 }
 
+impl fmt::Display for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.drops.is_empty() {
+            return writeln!(f, "Nothing dropped.");
+        }
+        for (index, dropped) in self.drops.iter().enumerate() {
+            write!(f, "{}{dropped}", if index == 0 { "" } else { "\n" })?;
+            if dropped.example.is_none() && self.looked_seconds > 0.0 {
+                let looked = self.looked_seconds;
+                paragraph(
+                    f,
+                    &format!("No example: none was dropped in the {looked:.1} s that it was looked for."),
+                )?;
+            }
+        }
+        self.not_looked.iter().try_for_each(|why| writeln!(f, "\nNot looked for examples: {why}."))
+    }
+}
+
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reason, count, per_second, meaning, remedy } = self;
+        let Self { reason, count, per_second, meaning, remedy, example } = self;
         writeln!(f, "{reason}: {count} packets, {per_second:.0}/s")?;
         paragraph(f, meaning)?;
-        paragraph(f, remedy)
+        paragraph(f, remedy)?;
+        example.iter().try_for_each(|example| paragraph(f, &format!("Example: {example}.")))
     }
 }
 
@@ -177,12 +225,50 @@ mod tests {
         }
     }
 
+    fn too_big(example: Option<Example>) -> Dropped {
+        let (meaning, remedy) = advice(Reason::TooBig);
+        let (meaning, remedy) = (meaning.into(), remedy.into());
+        Dropped { reason: "too-big".into(), count: 1, per_second: 0.0, meaning, remedy, example }
+    }
+
     #[test]
     fn a_text_fits_a_terminal() {
-        let (meaning, remedy) = advice(Reason::TooBig);
-        let dropped = Dropped { reason: "too-big", count: 1, per_second: 0.0, meaning, remedy };
+        let dropped = too_big(Some(example::tests::example()));
         let text = dropped.to_string();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert_eq!(text.split_whitespace().count(), 4 + format!("{meaning} {remedy}").split(' ').count());
+        let Dropped { meaning, remedy, example, .. } = dropped;
+        let words = format!("{meaning} {remedy} Example: {}", example.unwrap());
+        assert_eq!(text.split_whitespace().count(), 4 + words.split(' ').count());
+    }
+
+    #[test]
+    fn it_is_said_why_there_is_no_example() {
+        let drops = |example, looked_seconds, not_looked: Option<&str>| {
+            let not_looked = not_looked.map(str::to_owned);
+            Drops { drops: vec![too_big(example)], looked_seconds, not_looked }.to_string()
+        };
+        let found = drops(Some(example::tests::example()), 0.1, None);
+        assert!(found.contains("  Example: 2023-11-14 22:13:20.250 UTC by eth0: tcp SYN"), "{found}");
+        let none = drops(None, 1.5, None);
+        assert!(
+            none.ends_with("  No example: none was dropped in the 1.5 s that it was looked for.\n"),
+            "{none}"
+        );
+        let busy = drops(None, 0.0, Some("somebody captures packets"));
+        assert!(busy.ends_with("\n\nNot looked for examples: somebody captures packets.\n"), "{busy}");
+        assert!(!busy.contains("No example:") && !drops(None, 0.0, None).contains("xample"), "{busy}");
+        let nothing = Drops { drops: Vec::new(), looked_seconds: 0.0, not_looked: None };
+        assert_eq!(nothing.to_string(), "Nothing dropped.\n");
+    }
+
+    #[test]
+    fn what_the_daemon_says_is_what_the_command_reads() {
+        let drops = Drops {
+            drops: vec![too_big(Some(example::tests::example())), too_big(None)],
+            looked_seconds: 0.5,
+            not_looked: None,
+        };
+        let json = serde_json::to_string(&drops).unwrap();
+        assert_eq!(serde_json::from_str::<Drops>(&json).unwrap(), drops);
     }
 }

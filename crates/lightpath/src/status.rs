@@ -10,6 +10,8 @@ use lightpath_control::transitions::endpoint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::drops::Example;
+
 /// Everything `lightpath status` shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Status {
@@ -34,6 +36,9 @@ pub(crate) struct Status {
     /// The same per second, lately.
     #[serde(default)]
     pub(crate) drops_per_second: BTreeMap<String, f64>,
+    /// By reason, the latest packet that was dropped for it while somebody looked for examples.
+    #[serde(default)]
+    pub(crate) drop_examples: BTreeMap<String, Example>,
     /// Packets answered by the data plane since the maps were made, by kind of answer. Those that answer a packet which
     /// could not go on are among the drops too.
     pub(crate) replies: BTreeMap<String, u64>,

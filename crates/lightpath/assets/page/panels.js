@@ -60,8 +60,19 @@ function drops(status) {
     element("h3", { "data-reason": reason }, element("span", {}, reason),
       element("span", {}, `${count(number)} · ${rate(status.drops_per_second[reason] ?? 0)}/s`)),
     element("p", {}, ...prose((reasons[reason] ?? []).join(" "))),
+    ...example(status.drop_examples[reason]),
   ]);
   fill(at("drops"), ...blocks);
+}
+
+/** A packet that was dropped, if one is known. */
+function example(packet) {
+  if (!packet) return [];
+  const { summary, service, length, headers } = packet;
+  const fields = headers.map(({ field, value }) => `, ${field} ${value}`).join("");
+  const seen = `${moment(packet.time).toLocaleString()} by ${packet.interface}`;
+  return [element("p", { class: "example" }, `Example, ${seen}: `,
+    element("code", {}, summary), `${service ? ` for ${service}` : ""}, ${length} bytes${fields}.`)];
 }
 
 function moves(status) {

@@ -44,7 +44,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Backend(change) => change::backend(&instance, change, cli.global.json),
         Command::Service(change) => change::service(&instance, change, cli.global.json),
         Command::Status(options) => status::run(&instance, options, cli.global.json),
-        Command::Drops(options) => drops::run(&instance, options.follow, cli.global.json),
+        Command::Drops(options) => drops::run(&instance, options, cli.global.json),
         Command::Top => top::run(&instance),
         Command::Capture(options) => capture::run(&instance, options, cli.global.json),
         Command::Explain(flow) => explain::run(&instance, flow, cli.global.json),

@@ -6,9 +6,11 @@ use hyper::StatusCode;
 use lightpath_dataplane::{Counters, Error as DataplaneError, release_memory};
 
 use super::Daemon;
+use super::capture::Looked;
 use super::explain::Snapshot;
 use super::report::{self, Seen};
 use super::server::{Answer, Question};
+use crate::drops::{Dropped, Drops};
 use crate::problem::Problem;
 use crate::status::Status;
 
@@ -46,6 +48,11 @@ impl Daemon {
             }
             Question::Capture(wanted, to) => send(to, self.begin_capture(wanted)),
             Question::EndCapture => self.forget_capture(),
+            Question::Look(to) => send(to, self.begin_look()),
+            Question::Drops(looked, to) => {
+                let drops = self.drops(looked);
+                send(to, drops);
+            }
             Question::ExplainFlow(flow, to) => send(to, self.explain(|snapshot| snapshot.flow(&flow))),
             Question::ExplainPackets(packets, to) => {
                 let explain =
@@ -69,6 +76,14 @@ impl Daemon {
         }
     }
 
+    /// What was dropped, with what a look has found.
+    fn drops(&mut self, looked: Looked) -> Result<Drops, Problem> {
+        let Looked { examples, time, problem } = looked;
+        self.drop_examples.extend(examples);
+        let drops = Dropped::all(&self.status()?);
+        Ok(Drops { drops, looked_seconds: time.as_secs_f64(), not_looked: problem })
+    }
+
     fn status(&self) -> Result<Status, Problem> {
         let counters = self.kernel.0.counters().map_err(|error| unreadable(&error))?;
         self.status_with(&counters)
@@ -82,7 +97,9 @@ impl Daemon {
             report::status(instance, interfaces, dataplane, &seen)
         });
         let (overrides, file_changed) = (self.overrides.lines(), !self.loaded.is_still(&self.file));
-        status.map(|status| Status { overrides, file_changed, ..status }).map_err(|error| unreadable(&error))
+        let drop_examples = self.drop_examples.clone();
+        let status = status.map(|status| Status { drop_examples, overrides, file_changed, ..status });
+        status.map_err(|error| unreadable(&error))
     }
 
     /// Answers by a copy of the live tables, so that nothing changes.

@@ -24,7 +24,7 @@ mod spec;
 mod start;
 mod upgrade;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +46,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{self, MissedTickBehavior};
 use tracing::{debug, error, warn};
 
+use crate::drops::Example;
 use crate::event::{About, Kind};
 use crate::instance::Instance;
 use crate::take_off::take_off;
@@ -120,6 +121,8 @@ pub(crate) struct Daemon {
     has_garbage: bool,
     /// Of packets, while somebody looks on.
     capture: Option<Capture>,
+    /// By reason, the latest packet that was dropped for it while somebody looked for examples.
+    drop_examples: BTreeMap<String, Example>,
     /// Of a program that has just taken the place of another.
     watch: Option<Watch>,
     /// The version that is being tried.

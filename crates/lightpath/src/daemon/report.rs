@@ -109,6 +109,7 @@ pub(super) fn status(
                 (reason.name().to_owned(), seen.rates.per_second(|counters| counters.dropped(reason)))
             })
             .collect(),
+        drop_examples: BTreeMap::new(),
         replies: ReplyKind::NAMES.into_iter().map(str::to_owned).zip(counters.replies).collect(),
         overrides: Vec::new(),
         file_changed: false,

@@ -1,7 +1,7 @@
 //! The start: from a configuration file to balanced packets, in an order in which nothing is touched before everything that can be
 //! refused was looked at: configuration, interfaces, program, next hops; then tables, interfaces, addresses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -134,6 +134,7 @@ impl Daemon {
             trial: None,
             successor: None,
             capture: None,
+            drop_examples: BTreeMap::new(),
         })
     }
 }

@@ -14,9 +14,13 @@ const INTRODUCTION: &str = "\
 Every packet that Lightpath drops is counted with a reason, and no packet is dropped without one. What is not addressed to a VIP, or
 sent by a backend to a client, is never dropped: the kernel gets it untouched.
 
-    lightpath drops             what was dropped, why, and what to do about it
-    lightpath drops --follow    a line each second for each reason that counts up
+    lightpath drops             what was dropped, why, what to do about it, and an example
+    lightpath drops --follow    a line each second for each reason that counts up, and an example now and then
     lightpath explain …         what becomes of one packet, and why
+
+Examples are packets that are dropped while the command looks, for a second or two. Meanwhile a build of the packet path that copies
+packets runs in place of the one that does not, which therefore costs nothing more for it; no packet is lost at either change. A
+capture goes before it, and `--no-examples` does without. Where examples are known, the status page and `lightpath top` show them too.
 
 Prometheus sees the same as `lightpath_dropped_packets_total{reason=\"…\"}`, and by service as `lightpath_service_dropped_packets_total`.
 ";

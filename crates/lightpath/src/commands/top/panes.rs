@@ -99,15 +99,19 @@ fn color(state: &str) -> Color {
 /// What was dropped, and what to do about the selected reason.
 pub(super) fn drops(frame: &mut Frame<'_>, area: Rect, app: &mut App) {
     let drops = Dropped::all(&app.status);
-    let [list, about] = Layout::vertical([Constraint::Min(3), Constraint::Length(ABOUT)]).areas(area);
+    let lines = if drops.iter().any(|dropped| dropped.example.is_some()) { 2 * ABOUT } else { ABOUT };
+    let [list, about] = Layout::vertical([Constraint::Min(3), Constraint::Length(lines)]).areas(area);
     let rows = drops.iter().map(|dropped| {
         let (count, rate) = (dropped.count.to_string(), format!("{:.0}", dropped.per_second));
-        Row::new([left(dropped.reason), right(&count), right(&rate)])
+        Row::new([left(&dropped.reason), right(&count), right(&rate)])
     });
     let widths = [Constraint::Length(20), Constraint::Length(20), Constraint::Length(11)];
     table(frame, list, app, rows.collect(), widths, [left("reason"), right("dropped"), right("per second")]);
     let text = match app.selected.selected().and_then(|index| drops.get(index)) {
-        Some(Dropped { meaning, remedy, .. }) => format!("{meaning} {remedy}"),
+        Some(Dropped { meaning, remedy, example: None, .. }) => format!("{meaning} {remedy}"),
+        Some(Dropped { meaning, remedy, example: Some(example), .. }) => {
+            format!("{meaning} {remedy} Example: {example}.")
+        }
         None => "Nothing dropped.".to_owned(),
     };
     frame.render_widget(prose(&text), about);

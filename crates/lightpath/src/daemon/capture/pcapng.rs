@@ -134,7 +134,8 @@ fn option(code: OptionCode, value: &[u8]) -> PcapNGOption<'static> {
     PcapNGOption { code, len: u16::try_from(value.len()).unwrap_or(u16::MAX), value: Cow::Owned(padded) }
 }
 
-fn lag() -> Duration {
+/// What the monotonic clock lags behind the one that people use.
+pub(super) fn lag() -> Duration {
     let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(monotonic)
 }

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 
+use crate::drops::Header;
 use crate::explanation::FieldChange;
 
 /// What a packet is, from whom and to whom, however much of it can be read.
-pub(super) fn summary(packet: &[u8]) -> String {
+pub(in crate::daemon) fn summary(packet: &[u8]) -> String {
     let Ok(sliced) = LaxSlicedPacket::from_ethernet(packet) else {
         return format!("{} bytes, too few for an Ethernet header", packet.len());
     };
@@ -56,6 +57,43 @@ pub(super) fn changes(before: &[u8], has_link: bool, after: &[u8]) -> Vec<FieldC
         .map(|(field, after)| FieldChange { field: field.to_owned(), before: known(field), after })
         .filter(|change| change.before.as_ref() != Some(&change.after))
         .collect()
+}
+
+/// What the summary does not say, in the order of the packet.
+pub(in crate::daemon) fn further(packet: &[u8]) -> Vec<Header> {
+    let Ok(sliced) = LaxSlicedPacket::from_ethernet(packet) else {
+        return Vec::new();
+    };
+    let mut fields = Vec::new();
+    if let Some(LinkSlice::Ethernet2(header)) = &sliced.link {
+        fields.push(("source MAC", mac(header.source())));
+    }
+    fields.extend(sliced.vlan_ids().into_iter().map(|id| ("VLAN", id.value().to_string())));
+    match &sliced.net {
+        Some(LaxNetSlice::Ipv4(ip)) => {
+            let header = ip.header();
+            fields.push(("TTL", header.ttl().to_string()));
+            fields.push(("IP length", header.total_len().to_string()));
+            if ip.payload().fragmented {
+                fields.push(("fragment offset", header.fragments_offset().byte_offset().to_string()));
+            } else if header.dont_fragment() {
+                fields.push(("DF", "set".to_owned()));
+            }
+        }
+        Some(LaxNetSlice::Ipv6(ip)) => {
+            let header = ip.header();
+            fields.push(("hop limit", header.hop_limit().to_string()));
+            fields.push(("payload length", header.payload_length().to_string()));
+        }
+        Some(LaxNetSlice::Arp(_)) | None => {}
+    }
+    match &sliced.transport {
+        Some(TransportSlice::Udp(udp)) => fields.push(("UDP length", udp.length().to_string())),
+        Some(TransportSlice::Icmpv4(icmp)) => fields.push(("ICMP type", icmp.type_u8().to_string())),
+        Some(TransportSlice::Icmpv6(icmp)) => fields.push(("ICMPv6 type", icmp.type_u8().to_string())),
+        _ => {}
+    }
+    fields.into_iter().map(|(field, value)| Header { field: field.to_owned(), value }).collect()
 }
 
 /// The fields that forwarding may change, by name.
@@ -131,5 +169,37 @@ fn unreadable(sliced: &LaxSlicedPacket<'_>) -> String {
         Some(0x0806) => "ARP, cut short".to_owned(),
         Some(number) => format!("EtherType {number:#06x}"),
         None => "an Ethernet frame".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use etherparse::PacketBuilder;
+
+    use super::*;
+
+    fn words(packet: &[u8]) -> String {
+        let further = further(packet).into_iter();
+        further.fold(summary(packet), |text, Header { field, value }| format!("{text}, {field} {value}"))
+    }
+
+    #[test]
+    fn headers_are_told_as_far_as_there_are_any() {
+        let link = || PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+        let mut tcp = Vec::new();
+        let v4 = link().single_vlan(7.try_into().unwrap()).ipv4([198, 51, 100, 7], [203, 0, 113, 10], 3);
+        v4.tcp(40_000, 80, 1, 1000).syn().write(&mut tcp, &[]).unwrap();
+        let said = "tcp SYN 198.51.100.7:40000 to 203.0.113.10:80, source MAC 02:00:00:00:00:01, VLAN 7, TTL 3, IP length 40";
+        assert!(words(&tcp).starts_with(said), "{}", words(&tcp));
+
+        let mut udp = Vec::new();
+        let v6 = link().ipv6([0x20; 16], [0x30; 16], 1).udp(5, 6);
+        v6.write(&mut udp, &[0; 200]).unwrap();
+        udp.truncate(128);
+        let said = "hop limit 1, payload length 208, UDP length 208";
+        assert!(words(&udp).ends_with(said), "{}", words(&udp));
+
+        assert_eq!(words(&udp[..20]), "IPv6 with a broken header, source MAC 02:00:00:00:00:01");
+        assert_eq!(words(&[1, 2, 3]), "3 bytes, too few for an Ethernet header");
     }
 }

@@ -1,6 +1,6 @@
 //! `lightpath explain`: the packet path itself, over a copy of the live tables.
 
-mod headers;
+pub(super) mod headers;
 mod placed;
 mod read_only;
 mod words;

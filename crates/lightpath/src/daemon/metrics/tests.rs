@@ -52,6 +52,7 @@ fn figures(services: u16, backends: u16) -> Figures {
             },
             drops: BTreeMap::from([(Reason::NoBackend.name().to_owned(), 11)]),
             drops_per_second: BTreeMap::new(),
+            drop_examples: BTreeMap::new(),
             replies: BTreeMap::from([("reset".to_owned(), 11)]),
             overrides: vec!["service web: added".to_owned()],
             file_changed: false,

@@ -20,12 +20,13 @@ use lightpath_control::overrides::Change;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::capture::Begun;
+use super::capture::{Begun, Look, Looked};
 use super::events::Events;
 use super::metrics::Figures;
 use crate::api;
 use crate::changed::{Changed, Exchanged};
 use crate::cli::{Flow, Wanted};
+use crate::drops::Drops;
 use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
 use crate::status::Status;
@@ -60,6 +61,10 @@ pub(super) enum Question {
     Capture(Wanted, Answer<Begun>),
     /// Nobody reads a capture any more.
     EndCapture,
+    /// POST /v1/drops: a look for examples, unless nothing was dropped.
+    Look(Answer<Option<Look>>),
+    /// GET /v1/drops, and POST when what a look has found is there.
+    Drops(Looked, Answer<Drops>),
     /// GET /v1/explain.
     ExplainFlow(Flow, Answer<Explanation>),
     /// POST /v1/explain.

@@ -94,6 +94,7 @@ type Operation = (&'static str, &'static str);
 /// Requests that succeed, and such that do not, for each operation: the path, the body or null, the status of the answer.
 fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     const STATUS: Operation = ("get", "/v1/status");
+    const DROPS: [Operation; 2] = [("get", "/v1/drops"), ("post", "/v1/drops")];
     const RELOAD: Operation = ("post", "/v1/reload");
     const ROLL_BACK: Operation = ("post", "/v1/rollback");
     const UPGRADE: Operation = ("post", "/v1/upgrade");
@@ -120,6 +121,9 @@ fn requests(bed: &Bed) -> Vec<(Operation, String, Value, u16)> {
     let is_first = json!({ "address": first });
     vec![
         (STATUS, "/v1/status".to_owned(), Value::Null, 200),
+        (DROPS[0], "/v1/drops".to_owned(), Value::Null, 200),
+        (DROPS[1], "/v1/drops".to_owned(), Value::Null, 200),
+        (DROPS[1], "/v1/drops?seconds=11".to_owned(), Value::Null, 400),
         (EVENTS, "/v1/events?after=x".to_owned(), Value::Null, 400),
         (WATCH, "/v1/watch?after=x".to_owned(), Value::Null, 400),
         (CAPTURE, "/v1/capture".to_owned(), json!({ "service": "nobody" }), 404),

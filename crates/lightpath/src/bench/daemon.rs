@@ -73,7 +73,8 @@ impl Daemon {
         Pins::new(&pins(&self.directory), "default")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Where its API is.
+    pub(super) fn socket(&self) -> PathBuf {
         self.directory.join("run/default.sock")
     }
 }

@@ -1,7 +1,7 @@
 //! `lightpath bench`: what Lightpath costs on this host, beside the least that any program could cost and what else does its work.
 //!
-//! [`packets`] looks at the program alone, [`path`] at a link, [`clients`] at questions and answers, [`control`] at the daemon. What is
-//! compared is measured in turn, round by round, because a machine's speed swings.
+//! [`packets`] looks at the program alone, [`path`] at a link, [`clients`] at questions and answers, [`control`] at the daemon,
+//! [`watching`] at what it costs to look on. What is compared is measured in turn, round by round, because a machine's speed swings.
 
 mod balancer;
 mod clients;
@@ -15,6 +15,7 @@ mod path;
 mod progress;
 mod report;
 mod statistics;
+mod watching;
 
 use std::fs;
 use std::path::PathBuf;
@@ -80,6 +81,7 @@ fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Repo
         path: None,
         clients: None,
         control: None,
+        watching: None,
     };
     if parts.contains(&BenchPart::Packets) {
         report.packets = Some(on_one_cpu(|| packets::measure(wanted, progress))?);
@@ -95,6 +97,10 @@ fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Repo
     if parts.contains(&BenchPart::Control) {
         let sizes = if options.quick { control::QUICK } else { control::USUAL };
         report.control = Some(in_a_thread(|| control::measure(sizes, progress))?);
+    }
+    if parts.contains(&BenchPart::Watching) {
+        let effort = if options.quick { watching::QUICK } else { watching::USUAL };
+        report.watching = Some(in_a_thread(|| watching::measure(effort, progress))?);
     }
     Ok(report)
 }
@@ -132,15 +138,20 @@ fn show(report: &Report, options: &Bench, json: bool) -> Result<ExitCode> {
 /// Does work in a thread that the kernel does not move to another CPU in between; what it starts stays there too.
 fn on_one_cpu<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     in_a_thread(|| {
-        let this_thread = Pid::from_raw(0);
-        let allowed = sched_getaffinity(this_thread)?;
-        // The first ones are those that interrupts come to, where nobody has spread them.
-        let last = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
-        let mut one = CpuSet::new();
-        one.set(last.context("this process may run on no CPU")?)?;
-        sched_setaffinity(this_thread, &one).context("cannot stay on one CPU")?;
+        stay_on_one_cpu()?;
         work()
     })
+}
+
+/// Keeps this thread on one CPU.
+fn stay_on_one_cpu() -> Result<()> {
+    let this_thread = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this_thread)?;
+    // The first ones are those that interrupts come to, where nobody has spread them.
+    let last = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    let mut one = CpuSet::new();
+    one.set(last.context("this process may run on no CPU")?)?;
+    sched_setaffinity(this_thread, &one).context("cannot stay on one CPU")
 }
 
 /// Does work in a thread of its own: what is measured takes its thread into namespaces, for good.

@@ -68,6 +68,8 @@ pub(crate) enum Part {
     Clients,
     /// What configurations take: time to build, start and change, and memory.
     Control,
+    /// What watching costs: packets while nobody watches, while metrics are read, and during a capture.
+    Watching,
     /// All parts.
     All,
 }
@@ -80,7 +82,7 @@ impl Bench {
 
     /// What to measure.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let all = [Part::Packets, Part::Path, Part::Clients, Part::Control];
+        let all = [Part::Packets, Part::Path, Part::Clients, Part::Control, Part::Watching];
         if self.parts.contains(&Part::All) { all.to_vec() } else { self.parts.clone() }
     }
 }

@@ -196,6 +196,24 @@ fn clients_are_measured_through_lightpath_and_through_what_is_installed() {
 }
 
 #[test]
+fn what_watching_costs_is_measured_beside_nobody() {
+    isolated();
+    let report = json(&bench(&["watching", "--quick", "--json"]));
+    let watching = &report["watching"];
+    assert!(is_positive(&watching["reading_ms"]), "{report}");
+    let rows = watching["watchers"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let expected = ["nobody", "nobody, once more", "metrics read each second", "1 packet in 1,000 captured"];
+    assert_eq!(names, expected);
+    for row in rows {
+        for key in ["packets_per_second", "ns", "median_ns", "times_nobody"] {
+            assert!(is_positive(&row[key]), "{key}: {row}");
+        }
+    }
+    assert_eq!(rows[0]["times_nobody"], 1.0, "{report}");
+}
+
+#[test]
 fn configurations_are_measured_by_their_size() {
     isolated();
     let report = json(&bench(&["control", "--quick", "--json"]));

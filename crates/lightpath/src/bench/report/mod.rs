@@ -10,6 +10,7 @@ pub(super) mod path;
 mod plot;
 mod section;
 mod sheet;
+pub(super) mod watching;
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ use control::Control;
 use packets::Packets;
 use path::Path;
 use section::Section;
+use watching::Watching;
 
 pub(super) use document::write;
 pub(super) use machine::Machine;
@@ -43,6 +45,9 @@ pub(super) struct Report {
     /// What configurations take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) control: Option<Control>,
+    /// What watching costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) watching: Option<Watching>,
 }
 
 impl Report {
@@ -52,7 +57,8 @@ impl Report {
         let path = self.path.iter().map(Path::section);
         let clients = self.clients.iter().flat_map(Clients::sections);
         let control = self.control.iter().map(Control::section);
-        packets.chain(path).chain(clients).chain(control).collect()
+        let watching = self.watching.iter().map(Watching::section);
+        packets.chain(path).chain(clients).chain(control).chain(watching).collect()
     }
 }
 
@@ -77,7 +83,26 @@ mod tests {
     use super::control::Taken;
     use super::packets::{Figures, Program};
     use super::path::Rate;
+    use super::watching::Watched;
     use super::*;
+
+    fn watching() -> Watching {
+        Watching {
+            rounds: 20,
+            window_ms: 1000,
+            services: 100,
+            backends: 10,
+            reading_ms: 7.0,
+            watchers: vec![Watched {
+                name: "metrics read each second".to_owned(),
+                packets_per_second: 3_300_000.0,
+                ns: 303.0,
+                median_ns: 305.0,
+                beyond_nobody_ns: 0.4,
+                times_nobody: 1.0013,
+            }],
+        }
+    }
 
     fn report() -> Report {
         let row = |name: &str, flows, ns| Figures {
@@ -175,6 +200,7 @@ mod tests {
                     map_bytes: 13 << 20,
                 }],
             }),
+            watching: Some(watching()),
         }
     }
 
@@ -183,7 +209,7 @@ mod tests {
         let report = report();
         let kept = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&kept).unwrap(), report);
-        let part = Report { path: None, clients: None, control: None, ..report };
+        let part = Report { path: None, clients: None, control: None, watching: None, ..report };
         let kept = serde_json::to_string(&part).unwrap();
         assert!(!kept.contains("\"clients\""), "{kept}");
         assert_eq!(serde_json::from_str::<Report>(&kept).unwrap(), part);
@@ -201,6 +227,8 @@ mod tests {
             "Not installed, and so not measured: nft. `scripts/setup --bench` installs them.",
             "Lightpath, nat 74,900 97 % 0.40 1.10 14,800 96 % 16.0 18.5 40.0 8.0 MiB 5.0 MiB",
             "Lightpath, nat 80,000 98 % 0.50 – 16.0 18.5 40.0",
+            "metrics read each second 3,300,000 303.0 305.0 0.4 1.001",
+            "It took 7.0 ms to read the metrics once.",
             "1,000 10 1,021 47.0 5.0 500 50.0 20.0 MiB 13.0 MiB",
         ] {
             assert!(words.contains(expected), "{expected:?} is not in\n{text}");

@@ -165,6 +165,53 @@ fn a_filter_leaves_what_is_asked_for_and_a_pipe_takes_it() {
             assert_eq!(pair[0][0], comment, "{name}");
         }
     }
+
+    let mut capture = Running::start(&bed, Path::new("-"), &["--reason", "no-backend", "--count", "3"]);
+    let mut tshark = Command::new("tshark");
+    tshark.args(["-r", "-", "-T", "fields", "-e", "frame.comment"]);
+    tshark.stdin(capture.process.0.stdout.take().unwrap()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let tshark = tshark.spawn().unwrap();
+    for _ in 0..3 {
+        empty.send(b"for somebody").unwrap();
+    }
+    assert_eq!(capture.finish(), "3 packets captured, 0 lost\n");
+    let read = tshark.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&read.stdout), "dropped of empty: no-backend\n".repeat(3));
+    bed.balancer.stop();
+    bed.balancer.detach();
+}
+
+#[test]
+fn a_file_is_no_larger_than_it_may_be_and_what_is_lost_is_said() {
+    let mut bed = start();
+    let make = || UdpSocket::bind(SocketAddr::new(Family::V4.of(bed.client.address), 0)).unwrap();
+    let empty = bed.client.ns.run(make).unwrap();
+    empty.connect(SocketAddr::new(Family::V4.vip(11), 5000)).unwrap();
+    let to = bed.scratch.join("small.pcapng");
+    let mut capture = Running::start(&bed, &to, &["--verdict", "dropped", "--size", "3000"]);
+    eventually("there is enough", || {
+        empty.send(b"for nobody").unwrap();
+        capture.process.0.try_wait().unwrap().is_some()
+    });
+    let said = capture.finish();
+    let packets = fields(&to, &["frame.comment"]).len();
+    assert_eq!(said, format!("{packets} packets captured, 0 lost\n"));
+    let size = std::fs::metadata(&to).unwrap().len();
+    assert!((2500..=3000).contains(&size) && packets > 5, "{packets} packets in {size} bytes");
+
+    // Nobody reads: pieces wait on their way, then copies in the ring buffer, and then there is no room.
+    let options =
+        ["--verdict", "dropped", "--snaplen", "2000", "--count", "10000000", "--size", "10000000000"];
+    let mut capture = Running::start(&bed, Path::new("-"), &[&options[..], &["--seconds", "3"]].concat());
+    for _ in 0..60_000 {
+        // A busy link may have no room either.
+        let _ = empty.send(&[0; 1400]);
+    }
+    let mut output = capture.process.0.stdout.take().unwrap();
+    let reading = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()).unwrap());
+    let said = capture.finish();
+    assert!(reading.join().unwrap() > 1 << 20);
+    assert!(!said.contains(" 0 lost") && said.contains(" lost; ask for fewer with --every"), "{said}");
     bed.balancer.stop();
     bed.balancer.detach();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lightpath_lab::{HttpServer, Namespace, http_get, serve_http};
 
-use crate::common::{Bed, Family, Output, PATIENCE, Service, Status, eventually, file, number};
+use crate::common::{Bed, Family, Output, PATIENCE, Service, Status, eventually, file, finish, number};
 
 pub(crate) const FIRST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9800);
 const SECOND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9801);
@@ -119,6 +119,13 @@ fn metrics_say_what_status_says() {
         http_get(&bed.client.ns, None, empty, Duration::from_secs(5)).unwrap_err();
     }
 
+    // Whatever somebody asks for, there are no more labels than operations.
+    for path in ["/nothing", "/v1/services/nobody/backends", "/v1/status/more"] {
+        let mut curl = bed.balancer.ns.command("curl");
+        curl.args(["--silent", "--unix-socket", bed.balancer.socket().to_str().unwrap()]);
+        let answer = finish(curl.arg(format!("http://localhost{path}")), PATIENCE);
+        assert!(String::from_utf8_lossy(&answer.stdout).contains("\"status\":40"), "{answer:?}");
+    }
     // The last packets of connections may come between two looks.
     eventually("metrics and status agree", || {
         let before = bed.balancer.status();
@@ -169,6 +176,13 @@ fn metrics_say_what_status_says() {
         assert!(
             told.value("lightpath_api_requests_total{operation=\"GET /v1/status\",status=\"200\"}") > 0.5
         );
+        let nothing = told.value("lightpath_api_requests_total{operation=\"other\",status=\"404\"}");
+        assert!((nothing - 2.0).abs() < 0.5, "{nothing}");
+        let known =
+            ["GET /v1/status", "GET /metrics", "other"].map(|operation| format!("operation=\"{operation}\""));
+        for sample in told.0.keys().filter(|sample| sample.starts_with("lightpath_api_requests_total")) {
+            assert!(known.iter().any(|operation| sample.contains(operation)), "{sample}");
+        }
         assert!(told.value("process_resident_memory_bytes") > 1e6);
         true
     });

@@ -120,6 +120,25 @@ fn keep(browser: &Browser, name: &str) {
     }
 }
 
+/// What is of the whole node: each processor, drains, and how what runs came about.
+fn the_node_is_shown(browser: &Browser, status: &Value) {
+    let panel = |id: &str| {
+        let text = browser.run(&format!("return document.getElementById('{id}').innerText"));
+        text.as_str().unwrap().to_owned()
+    };
+    let processors = status["cpus"].as_array().unwrap().len();
+    assert_eq!(browser.run("return document.querySelectorAll('#cpus meter').length"), processors);
+    let moves = panel("moves");
+    assert!(moves.contains("of shop drains:") && moves.contains("flows of fullnat"), "{moves}");
+    let configuration = panel("configuration");
+    let program = format!("Program {}:", status["program"]["id"]);
+    for expected in ["On eth0 (native).", &program, "What runs is what the file says."] {
+        assert!(configuration.contains(expected), "{expected}: {configuration}");
+    }
+    let sparks = "return document.querySelectorAll('tr[data-service] svg').length";
+    assert_eq!(browser.run(sparks), 3, "each service has its line");
+}
+
 /// Sorts, opens, closes and searches as somebody does who has no mouse.
 fn works_by_keyboard_and_search(browser: &Browser) {
     let names = "return [...document.querySelectorAll('tr[data-service]')].map((row) => row.dataset.service)";
@@ -190,6 +209,12 @@ fn the_page_shows_what_status_says_and_what_happens_at_once() {
         "drops are explained",
         "return document.querySelector('[data-reason=no-backend] + p')?.textContent.startsWith('No backend of the service')",
     );
+    bed.look_for_an_example(SocketAddr::new(Family::V4.vip(12), 80));
+    browser.shows(
+        "an example of them is shown",
+        "return document.querySelector('[data-reason=no-backend] ~ .example code')?.textContent.startsWith('tcp SYN')",
+    );
+    the_node_is_shown(&browser, &bed.balancer.status().0);
     is_accessible(&browser, "light");
 
     works_by_keyboard_and_search(&browser);

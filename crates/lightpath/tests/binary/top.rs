@@ -28,6 +28,11 @@ fn top_shows_what_is_and_leaves_the_terminal_as_it_was() {
     top.shows("drops are explained", |seen| {
         seen.contains("no-backend") && seen.contains("No backend of the service")
     });
+    bed.look_for_an_example(to(11));
+    top.shows("an example is there", |seen| {
+        let words = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.contains("UTC by eth0: tcp SYN") && words.contains("for empty")
+    });
     top.press("3");
     top.shows("every processor is there", |seen| seen.contains("CPU 0") && seen.contains("packets/s"));
 

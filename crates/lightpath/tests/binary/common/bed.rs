@@ -1,11 +1,13 @@
 //! A network with a balancer in it, and nothing running yet.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 
 use lightpath_dataplane::{PassProgram, attach_pass};
 use lightpath_lab::topology::{Addresses, Host, OneArmed, TwoArmed, plan};
-use lightpath_lab::{Namespace, isolate};
+use lightpath_lab::{KillOnDrop, Namespace, http_get, isolate};
 
 use super::Balancer;
 
@@ -93,6 +95,15 @@ impl Bed {
     /// Has the backends accept packets to a VIP, for `dsr`.
     pub(crate) fn accept_vip(&self, vip: IpAddr) {
         self.backends.iter().for_each(|backend| backend.accept_vip(vip).unwrap());
+    }
+
+    /// Has packets to a service dropped while it is looked for examples of that.
+    pub(crate) fn look_for_an_example(&self, refused: SocketAddr) {
+        let mut command = self.balancer.command(&["drops"]);
+        let mut looking = KillOnDrop(command.stdout(Stdio::null()).spawn().unwrap());
+        while looking.0.try_wait().unwrap().is_none() {
+            http_get(&self.client.ns, None, refused, Duration::from_secs(5)).unwrap_err();
+        }
     }
 
     /// The backends' addresses of one family.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lightpath_lab::{Load, serve_http};
 
-use crate::common::{Bed, Family, Held, Service, eventually, file, serve_lines};
+use crate::common::{Bed, Family, Follower, Held, Service, eventually, file, serve_lines};
 
 use super::{answers, serve_pages};
 
@@ -156,6 +156,7 @@ fn when_too_few_are_up_all_are_used() {
     let mut servers = serve_pages(&bed);
     bed.balancer.start_with(&web(&bed, HEALTH));
     let share = |backend: usize| bed.balancer.status().backend("web", backend)["share"].as_f64().unwrap();
+    let mut follower = Follower::of(&bed.balancer.socket(), "/v1/events", "");
     drop(servers.remove(0));
     eventually("one is down", || state(&bed, "web", 0) == "down");
     assert!(share(0) == 0.0 && share(1) > 0.4);
@@ -164,11 +165,14 @@ fn when_too_few_are_up_all_are_used() {
     eventually("that is too many", || state(&bed, "web", 0) == "panic" && state(&bed, "web", 1) == "panic");
     let shares = [share(0), share(1), share(2)];
     assert!(shares.iter().all(|share| (share - 1.0 / 3.0).abs() < 0.01), "{shares:?}");
+    let began = follower.event("panic-began");
+    assert_eq!((&began["service"], &began["severity"]), (&"web".into(), &"error".into()), "{began}");
     let cause = bed.balancer.status().backend("web", 1)["cause"].clone();
     assert_eq!(cause, "used all the same, because too few backends are up: connection refused");
 
     let _server = serve_http(&bed.backends[1].ns, PAGES, "back").unwrap();
     eventually("enough are up", || state(&bed, "web", 0) == "down" && state(&bed, "web", 1) == "up");
+    assert_eq!(follower.event("panic-ended")["service"], "web");
     answers(&bed.client.ns, Family::V4.vip(10), 50);
     bed.balancer.stop();
     bed.balancer.detach();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lightpath_lab::topology::Host;
 use lightpath_lab::{IpNet, Route};
 
-use crate::common::{Bed, Family, Held, Service, eventually, file, number, serve_lines};
+use crate::common::{Bed, Family, Follower, Held, Service, eventually, file, number, serve_lines};
 
 use super::{answers, is_served, serve_pages, web_file};
 
@@ -27,6 +27,9 @@ fn a_backend_joins_when_it_appears() {
     assert_eq!(absent["cause"], "no answer from 10.0.0.99 on eth0: is it up, and in the same network?");
     assert_eq!(absent["share"], 0.0, "{absent}");
     assert!(bed.balancer.log().contains("the backend takes no flows"), "it is in the log");
+    let mut follower = Follower::of(&bed.balancer.socket(), "/v1/events", "");
+    let lost = follower.event("next-hop-lost");
+    assert_eq!((&lost["backend"], &lost["cause"]), (&"10.0.0.99:80".into(), &absent["cause"]), "{lost}");
     let text = bed.balancer.ask(&["status"]).stdout;
     let line = text.lines().find(|line| line.contains("10.0.0.99")).unwrap();
     assert!(line.contains("unresolved: no answer from 10.0.0.99 on eth0"), "{text}");
@@ -35,6 +38,7 @@ fn a_backend_joins_when_it_appears() {
     // The second backend answers for the address from now on.
     bed.backends[1].ns.add_address("eth0", IpNet::from(backends[2])).unwrap();
     eventually("the backend takes its share", || bed.balancer.status().backend("web", 2)["state"] == "up");
+    assert_eq!(follower.event("next-hop-found")["backend"], "10.0.0.99:80");
     let status = bed.balancer.status();
     for index in 0..3 {
         let share = status.backend("web", index)["share"].as_f64().unwrap();

@@ -4,7 +4,7 @@ use lightpath_dataplane::attach_pass;
 use lightpath_lab::topology::{BRIDGE, plan};
 use lightpath_lab::{Route, veth};
 
-use crate::common::{Bed, Family, eventually, ip};
+use crate::common::{Bed, Family, Follower, eventually, ip};
 
 use super::{answers, is_served, serve_pages, web_file};
 
@@ -18,9 +18,12 @@ fn an_interface_made_anew_is_attached_again() {
     let mode = |bed: &Bed| bed.balancer.status().0["interfaces"][0]["mode"].clone();
     assert_eq!(mode(&bed), "native");
 
+    let mut follower = Follower::of(&bed.balancer.socket(), "/v1/events", "");
     ip(&host, "link del eth0");
     eventually("status says that the interface is missing", || mode(&bed) == "missing");
     assert!(bed.balancer.log().contains("the interface is gone, so its packets are not balanced"));
+    let lost = follower.event("interface-lost");
+    assert_eq!((&lost["interface"], &lost["severity"]), (&"eth0".into(), &"error".into()), "{lost}");
     let text = bed.balancer.ask(&["status"]).stdout;
     assert!(text.contains("on eth0 (missing)"), "{text}");
 
@@ -35,6 +38,7 @@ fn an_interface_made_anew_is_attached_again() {
     }
     eventually("status says that the interface is back", || mode(&bed) == "native");
     assert!(bed.balancer.log().contains("the interface is back and balanced again"));
+    assert_eq!(follower.event("interface-returned")["interface"], "eth0");
     for family in Family::BOTH {
         eventually("pages are served again", || is_served(&bed.client.ns, family.vip(10)));
         answers(&bed.client.ns, family.vip(10), 40);

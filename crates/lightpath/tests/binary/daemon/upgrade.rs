@@ -9,7 +9,8 @@ use std::thread;
 use nix::sys::stat::{Mode, fchmodat};
 
 use crate::common::{
-    Bed, BpfObject, Family, Held, LIGHTPATH, Output, Service, Traffic, eventually, file, number, serve_lines,
+    Bed, BpfObject, Family, Follower, Held, LIGHTPATH, Output, Service, Traffic, eventually, file, number,
+    serve_lines,
 };
 
 use super::{send_too_far, serve_pages, web, web_file};
@@ -136,6 +137,9 @@ fn while_a_version_is_tried_questions_are_answered_and_changes_are_not_made() {
         assert!(refused.stderr.contains("another version is being tried"), "{refused:?}");
     }
     fs::write(&goes_on, "").unwrap();
+    let mut follower = Follower::of(&bed.balancer.socket(), "/v1/events", "");
+    let told = follower.event("upgrade-refused");
+    assert!(told["cause"].as_str().unwrap().contains("it is no good"), "{told}");
     let refused = upgrade.join().unwrap();
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("was tried on the live tables, and said: it is no good"), "{refused:?}");
@@ -162,6 +166,8 @@ fn a_program_under_which_drops_jump_is_taken_back_by_itself() {
     let object = BpfObject::of(&bed.balancer);
     fs::write(&another, object.of_another_build()).unwrap();
     start_with_object(&mut bed, &another);
+    let mut follower = Follower::of(&bed.balancer.socket(), "/v1/events", "");
+    assert_eq!(follower.event("program-replaced")["program"], program(&bed));
     assert_ne!(program(&bed), first);
     traffic.goes_on_for(50);
     assert_ne!(program(&bed), first, "nothing is wrong yet");
@@ -171,6 +177,8 @@ fn a_program_under_which_drops_jump_is_taken_back_by_itself() {
         send_too_far(&bed, 200);
         program(&bed) == first
     });
+    let back = follower.event("program-rolled-back");
+    assert_eq!((&back["severity"], &back["program"]), (&"warning".into(), &first.into()), "{back}");
     let log = bed.balancer.log();
     assert!(log.contains("% of all packets, the one before 0.0 %"), "{log}");
     assert!(traffic.finish() >= 100, "no request has failed");

@@ -1,5 +1,7 @@
 //! Every link of every page of the documentation leads somewhere: to a file of the repository, and to a heading that it has.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

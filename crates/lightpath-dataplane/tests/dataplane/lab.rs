@@ -21,7 +21,7 @@ pub(crate) struct Lab {
     pub(crate) namespace: Namespace,
     pub(crate) node: Node,
     pub(crate) pins: Pins,
-    _neighbours: Namespace,
+    pub(crate) neighbours: Namespace,
 }
 
 /// Runs `test` inside a new namespace, over a BPF file system that nobody else sees.
@@ -58,7 +58,7 @@ impl Lab {
             forwarding: true,
         };
         let pins = Pins::new(Path::new(Pins::ROOT), "test");
-        let lab = Self { namespace, node, pins, _neighbours: neighbours };
+        let lab = Self { namespace, node, pins, neighbours };
         let mac = CLIENT_MAC.map(|octet| format!("{octet:02x}")).join(":");
         for (link, clients) in [("front", CLIENTS), ("side", SIDE_CLIENTS), ("far", FAR_CLIENTS)] {
             for client in clients {

@@ -15,5 +15,6 @@ mod moving;
 mod packets;
 mod refuse;
 mod reopen;
+mod spread;
 mod tables;
 mod tally;

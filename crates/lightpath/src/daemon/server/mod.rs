@@ -1,6 +1,7 @@
 //! The API: HTTP and JSON on a Unix socket that only root can open, and where it is configured, over TLS.
 
 mod credentials;
+mod drops;
 mod follow;
 mod page;
 mod problems;

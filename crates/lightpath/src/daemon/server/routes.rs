@@ -3,7 +3,6 @@
 #![expect(unused_qualifications, reason = "utoipa names the types of parameters in full")]
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
@@ -16,20 +15,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problems::{Body, Path, Query, no_such_method, nothing_here};
-use super::{Answer, Question, Requests, follow, page, tally};
+use super::{Answer, Question, Requests, drops, follow, page, tally};
 use crate::changed::{Changed, Exchanged};
 use crate::cli::Flow;
-use crate::daemon::capture::{self, Looked};
-use crate::drops::Drops;
 use crate::explanation::{Explanation, Sample};
 use crate::problem::Problem;
 use crate::status::Status;
 
 /// Bytes of a request's body, which the daemon holds in memory.
 const LARGEST_BODY: usize = 8 << 20;
-
-/// How long somebody may look for examples of what is dropped.
-const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 pub(super) type Questions = State<mpsc::Sender<Question>>;
 
@@ -46,7 +40,7 @@ struct Document;
 pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status))
-        .routes(routes!(drops, look_at_drops))
+        .routes(routes!(drops::known, drops::look))
         .routes(routes!(follow::events))
         .routes(routes!(follow::watch))
         .routes(routes!(follow::capture))
@@ -80,41 +74,6 @@ pub(super) fn router(questions: mpsc::Sender<Question>, requests: Requests) -> R
 ))]
 pub(super) async fn status(State(questions): Questions) -> Result<Json<Status>, Problem> {
     ask(&questions, Question::Status).await
-}
-
-/// What was dropped, why, and what to do about it, with the examples that are known.
-#[utoipa::path(get, path = "/v1/drops", responses((status = 200, body = Drops)))]
-async fn drops(State(questions): Questions) -> Result<Json<Drops>, Problem> {
-    ask(&questions, |to| Question::Drops(Looked::default(), to)).await
-}
-
-/// How long to look for examples.
-#[derive(Debug, Deserialize, IntoParams)]
-struct Looking {
-    /// Seconds at most, up to 10. With an example of each reason that there was before, it ends.
-    #[serde(default = "usual_look")]
-    seconds: f64,
-}
-
-fn usual_look() -> f64 {
-    1.5
-}
-
-/// The same after a look for an example of each reason. Meanwhile a program that copies packets runs in place of the one that does
-/// not; no packet is lost at either change. A capture goes before it.
-#[utoipa::path(post, path = "/v1/drops", params(Looking), responses(
-    (status = 200, body = Drops),
-    (status = 400, description = "Nobody can look for so long.", body = Problem, content_type = "application/problem+json"),
-))]
-async fn look_at_drops(
-    State(questions): Questions,
-    Query(Looking { seconds }): Query<Looking>,
-) -> Result<Json<Drops>, Problem> {
-    let patience = Duration::try_from_secs_f64(seconds).ok().filter(|patience| *patience <= LONGEST_LOOK);
-    let too_long =
-        || Problem::new(StatusCode::BAD_REQUEST, format!("{seconds} s: write a number from 0 to 10"));
-    let looked = capture::look(&questions, patience.ok_or_else(too_long)?).await?;
-    ask(&questions, |to| Question::Drops(looked, to)).await
 }
 
 /// What becomes of what the file does not have.

@@ -19,9 +19,10 @@ impl fmt::Display for Change {
     }
 }
 
-/// What is different in `new`: of the node first, then service by service in the order of the new file, then what is gone.
+/// What is different in `new`: of the node first, then service by service in the order of the new file, then what is gone. `now` is
+/// whether nobody waits for the flows of that.
 #[must_use]
-pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
+pub fn difference(old: &Config, new: &Config, now: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     let Config { node, services } = new;
     let mut setting = |what: &str, from: String, to: String| {
@@ -50,12 +51,12 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     for service in services {
         match before.remove(service.name.as_str()) {
             Some(known) if known == service => {}
-            Some(known) => changes.extend(of_service(known, service)),
+            Some(known) => changes.extend(of_service(known, service, now)),
             None => changes.push(Change(format!("service {}: added", service.name))),
         }
     }
     for gone in old.services.iter().filter(|known| before.contains_key(known.name.as_str())) {
-        changes.push(Change(format!("service {}: removed, its flows may end first", gone.name)));
+        changes.push(Change(format!("service {}: removed{}", gone.name, leaving(now))));
     }
     changes
 }
@@ -64,7 +65,7 @@ fn by_name(services: &[Service]) -> HashMap<&str, &Service> {
     services.iter().map(|service| (service.name.as_str(), service)).collect()
 }
 
-fn of_service(old: &Service, new: &Service) -> Vec<Change> {
+fn of_service(old: &Service, new: &Service, now: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut setting = |what: &str, from: String, to: String| {
         if from != to {
@@ -110,10 +111,13 @@ fn of_service(old: &Service, new: &Service) -> Vec<Change> {
     }
     for endpoint in before.keys().filter(|endpoint| !after.contains_key(endpoint)) {
         let name = endpoint_name(*endpoint);
-        changes
-            .push(Change(format!("service {}: backend {name} removed, its flows may end first", new.name)));
+        changes.push(Change(format!("service {}: backend {name} removed{}", new.name, leaving(now))));
     }
     changes
+}
+
+const fn leaving(now: bool) -> &'static str {
+    if now { "" } else { ", its flows may end first" }
 }
 
 fn spread(spread: &Spread) -> String {

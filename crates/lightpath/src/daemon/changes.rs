@@ -44,7 +44,7 @@ impl Daemon {
             Err(error) => return Err(invalid(&format!("nothing is changed: {error}"))),
         };
         let overrides = if discard { Overrides::default() } else { self.overrides.clone() };
-        let changed = self.run_as(&loaded, &overrides, Kind::Reloaded, "reloaded").await?;
+        let changed = self.run_as(&loaded, &overrides, (Kind::Reloaded, "reloaded"), now).await?;
         self.loaded = Arc::new(loaded);
         if now {
             self.dismiss(|_, _| true).await;
@@ -57,7 +57,8 @@ impl Daemon {
         let overrides = self.overrides.with(change, self.loaded.config(), self.reconciler.wanted())?;
         let leavers = Leavers::of(change, self.reconciler.wanted());
         let loaded = Arc::clone(&self.loaded);
-        let mut changed = self.run_as(&loaded, &overrides, Kind::Changed, "changed at run time").await?;
+        let mut changed =
+            self.run_as(&loaded, &overrides, (Kind::Changed, "changed at run time"), now).await?;
         let Some(leavers) = leavers else { return Ok(changed) };
         if now {
             self.dismiss(|service, backend| leavers.are(service, backend)).await;
@@ -82,13 +83,13 @@ impl Daemon {
         &mut self,
         loaded: &Loaded,
         overrides: &Overrides,
-        kind: Kind,
-        message: &str,
+        (kind, message): (Kind, &str),
+        now: bool,
     ) -> Result<Changed, Problem> {
         let Merged { config, overrides, left_out } = overrides.merged(loaded)?;
         let is_new = overrides != self.overrides;
         let pending = is_new.then(|| self.store.prepare(&overrides)).transpose()?;
-        let changes = difference(self.reconciler.wanted(), &config);
+        let changes = difference(self.reconciler.wanted(), &config, now);
         if config == *self.reconciler.wanted() {
             self.renew_credentials()?;
         } else {

@@ -17,6 +17,7 @@ mod doctor;
 mod drops;
 mod events;
 mod explain;
+mod guides;
 mod metrics;
 mod page;
 mod prometheus;

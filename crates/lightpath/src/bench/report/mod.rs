@@ -100,6 +100,7 @@ mod tests {
                 median_ns: 305.0,
                 beyond_nobody_ns: 0.4,
                 times_nobody: 1.0013,
+                undisturbed_times_nobody: 1.0004,
             }],
         }
     }
@@ -227,7 +228,7 @@ mod tests {
             "Not installed, and so not measured: nft. `scripts/setup --bench` installs them.",
             "Lightpath, nat 74,900 97 % 0.40 1.10 14,800 96 % 16.0 18.5 40.0 8.0 MiB 5.0 MiB",
             "Lightpath, nat 80,000 98 % 0.50 – 16.0 18.5 40.0",
-            "metrics read each second 3,300,000 303.0 305.0 0.4 1.001",
+            "metrics read each second 3,300,000 305.0 1.001 303.0 1.000 0.4",
             "It took 7.0 ms to read the metrics once.",
             "1,000 10 1,021 47.0 5.0 500 50.0 20.0 MiB 13.0 MiB",
         ] {

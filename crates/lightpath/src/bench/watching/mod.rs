@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use super::progress::Progress;
 use super::report::watching::{Watched, Watching};
 use super::statistics::{low, median, paired_difference, paired_ratio};
-use stand::Stand;
+use stand::{Pace, Stand};
 use watcher::Watcher;
 
 /// How long to measure.
@@ -58,19 +58,23 @@ pub(super) fn measure(effort: Effort, progress: &Progress) -> Result<Watching> {
     for _ in 0..effort.rounds {
         for ((name, watcher), times) in WATCHERS.iter().zip(&mut times) {
             let seen = watcher.watch(&mut stand, effort.window).with_context(|| format!("{name} watches"))?;
-            times.push(seen.ns);
+            times.push(seen.pace);
             reading.extend(seen.reading.map(|time| time.as_secs_f64() * 1e3));
         }
         progress.step();
     }
-    let [nobody, ..] = &times;
-    let rows = WATCHERS.iter().zip(&times).map(|((name, _), times)| Watched {
+    let [means, undisturbed] = [|pace: &Pace| pace.mean, |pace: &Pace| pace.undisturbed]
+        .map(|of: fn(&Pace) -> f64| times.each_ref().map(|times| times.iter().map(of).collect::<Vec<_>>()));
+    let ([nobody, ..], [nobody_undisturbed, ..]) = (&means, &undisturbed);
+    let rows = WATCHERS.iter().zip(means.iter().zip(&undisturbed));
+    let rows = rows.map(|((name, _), (means, undisturbed))| Watched {
         name: (*name).to_owned(),
-        packets_per_second: 1e9 / low(times),
-        ns: low(times),
-        median_ns: median(times),
-        beyond_nobody_ns: paired_difference(times, nobody),
-        times_nobody: paired_ratio(times, nobody),
+        packets_per_second: 1e9 / median(means),
+        ns: low(undisturbed),
+        median_ns: median(means),
+        beyond_nobody_ns: paired_difference(undisturbed, nobody_undisturbed),
+        times_nobody: paired_ratio(means, nobody),
+        undisturbed_times_nobody: paired_ratio(undisturbed, nobody_undisturbed),
     });
     Ok(Watching {
         rounds: effort.rounds,

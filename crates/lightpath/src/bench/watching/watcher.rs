@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use lightpath_lab::Namespace;
 
-use super::stand::{METRICS, Stand};
+use super::stand::{METRICS, Pace, Stand};
 use crate::cli::Wanted;
 
 /// How long an answer may take.
@@ -30,8 +30,8 @@ pub(super) enum Watcher {
 /// What was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    /// Nanoseconds for a packet.
-    pub(super) ns: f64,
+    /// What packets took.
+    pub(super) pace: Pace,
     /// How long it took to read the metrics.
     pub(super) reading: Option<Duration>,
 }
@@ -40,9 +40,9 @@ impl Watcher {
     /// Has packets sent for so long, while it watches.
     pub(super) fn watch(self, stand: &mut Stand, time: Duration) -> Result<Seen> {
         match self {
-            Self::Nobody => Ok(Seen { ns: stand.send(time)?, reading: None }),
+            Self::Nobody => Ok(Seen { pace: stand.send(time)?, reading: None }),
             Self::Metrics => read_metrics(stand, time),
-            Self::Capture { every } => Ok(Seen { ns: capture(stand, time, every)?, reading: None }),
+            Self::Capture { every } => Ok(Seen { pace: capture(stand, time, every)?, reading: None }),
         }
     }
 }
@@ -55,9 +55,9 @@ fn read_metrics(stand: &mut Stand, time: Duration) -> Result<Seen> {
             thread::sleep(time / 4);
             read_once(&host)
         });
-        let ns = stand.send(time)?;
+        let pace = stand.send(time)?;
         let reading = reader.join().map_err(|_| anyhow!("whoever reads the metrics panicked"))??;
-        Ok(Seen { ns, reading: Some(reading) })
+        Ok(Seen { pace, reading: Some(reading) })
     })
 }
 
@@ -73,7 +73,7 @@ fn read_once(host: &Namespace) -> Result<Duration> {
     Ok(took)
 }
 
-fn capture(stand: &mut Stand, time: Duration, every: u32) -> Result<f64> {
+fn capture(stand: &mut Stand, time: Duration, every: u32) -> Result<Pace> {
     let usual = stand.program()?;
     let wanted = Wanted { every, count: u64::MAX, size: u64::MAX, seconds: 3600, ..Wanted::default() };
     let body = serde_json::to_string(&wanted)?;
@@ -83,17 +83,17 @@ fn capture(stand: &mut Stand, time: Duration, every: u32) -> Result<f64> {
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
     stand.wait_for(usual, false)?;
     let mut reading = stream.try_clone()?;
-    let (ns, taken) = thread::scope(|scope| {
+    let (pace, taken) = thread::scope(|scope| {
         let reader = scope.spawn(move || take(&mut reading));
-        let ns = stand.send(time);
+        let pace = stand.send(time);
         // Nobody reads any more, and so the daemon ends the capture.
         stream.shutdown(Shutdown::Both)?;
         let taken = reader.join().map_err(|_| anyhow!("whoever reads the capture panicked"))??;
-        Ok::<_, anyhow::Error>((ns?, taken))
+        Ok::<_, anyhow::Error>((pace?, taken))
     })?;
     ensure!(taken > HEAD, "nothing was captured");
     stand.wait_for(usual, true)?;
-    Ok(ns)
+    Ok(pace)
 }
 
 /// More bytes than an answer has before the first packet.

@@ -68,7 +68,7 @@ pub use moving::{Sighting, change, follow};
 pub use opening::{opening_path, take};
 pub use packet::{OutOfBounds, Packet, SlicePacket};
 pub use parse::{Frame, Part, Reject, parse, parse_any};
-pub use quic::{server_id, server_id_line};
+pub use quic::{backend as backend_of_connection, server_id, server_id_line};
 pub use reason::Reason;
 pub use session::{has_session, is_over, is_served_by, leads, timeout};
 pub use session_errors::session_error_path;

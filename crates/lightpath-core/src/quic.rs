@@ -12,7 +12,7 @@ use crate::{Frame, Packet, Part, Tables};
 
 /// The backend whose server ID is in a packet's connection ID, while it can serve.
 #[inline(always)]
-pub(crate) fn backend<P: Packet, T: Tables>(
+pub fn backend<P: Packet, T: Tables>(
     frame: &Frame,
     packet: &P,
     service: &Entry,

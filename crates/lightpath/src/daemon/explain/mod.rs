@@ -86,28 +86,28 @@ impl Snapshot<'_> {
             Verdict::Pass => {
                 Explanation { because: words::passed(parsed, packet, self.tables), ..empty("pass") }
             }
-            Verdict::Drop(drop) => self.dropped(drop, parsed.ok()),
-            Verdict::Forward(forwarding) => self.forwarded(&forwarding, parsed.ok(), opened),
-            Verdict::Reply(reply) => self.replied(reply, parsed.ok()),
+            Verdict::Drop(drop) => self.dropped(drop, parsed.ok(), packet),
+            Verdict::Forward(forwarding) => self.forwarded(&forwarding, parsed.ok(), packet, opened),
+            Verdict::Reply(reply) => self.replied(reply, parsed.ok(), packet),
             Verdict::Defer(_) => unreachable!("the whole path was run, the slow part too"),
         }
     }
 
-    fn dropped(&self, drop: Drop, frame: Option<Frame>) -> Explanation {
+    fn dropped(&self, drop: Drop, frame: Option<Frame>, packet: &[u8]) -> Explanation {
         let explanation = Explanation {
             because: format!("{}: {}", drop.reason.name(), words::dropped(drop.reason)),
             reason: Some(drop.reason.name().to_owned()),
             service: self.service(drop.service),
             ..empty("drop")
         };
-        match frame.and_then(|frame| Placed::of(&frame, self.tables)) {
+        match frame.and_then(|frame| Placed::of(&frame, packet, self.tables)) {
             Some(placed) => self.placed(explanation, &placed),
             None => explanation,
         }
     }
 
     /// What is answered, and why.
-    fn replied(&self, reply: Reply, frame: Option<Frame>) -> Explanation {
+    fn replied(&self, reply: Reply, frame: Option<Frame>, packet: &[u8]) -> Explanation {
         let because = words::replied(reply.kind);
         let because = match reply.reason {
             Some(reason) => format!("{because}, because {}: {}", reason.name(), words::dropped(reason)),
@@ -119,14 +119,20 @@ impl Snapshot<'_> {
             service: self.service(reply.service),
             ..empty("reply")
         };
-        match frame.and_then(|frame| Placed::of(&frame, self.tables)) {
+        match frame.and_then(|frame| Placed::of(&frame, packet, self.tables)) {
             Some(placed) => self.placed(explanation, &placed),
             None => explanation,
         }
     }
 
     /// What is forwarded has a frame.
-    fn forwarded(&self, forwarding: &Forwarding<'_>, frame: Option<Frame>, opened: bool) -> Explanation {
+    fn forwarded(
+        &self,
+        forwarding: &Forwarding<'_>,
+        frame: Option<Frame>,
+        packet: &[u8],
+        opened: bool,
+    ) -> Explanation {
         let Forwarding { direction, backend, service, rewrite, egress, opens: _ } = *forwarding;
         let explanation = Explanation {
             service: self.service(service),
@@ -138,7 +144,7 @@ impl Snapshot<'_> {
         let Some(frame) = frame else {
             return explanation;
         };
-        match (direction, Placed::of(&frame, self.tables)) {
+        match (direction, Placed::of(&frame, packet, self.tables)) {
             (Direction::ToClient, _) => {
                 Explanation { because: words::reply(&frame, &rewrite, &egress), ..explanation }
             }

@@ -1,9 +1,9 @@
 //! Where a client's packet stands in the table of its service, and why that leads to its backend.
 
 use lightpath_abi::{BackendNumber, FLOW_WAYS, Features, Flow, FlowTable, Role, Slot};
-use lightpath_core::host::{HostTables, is_fresh};
+use lightpath_core::host::{Buffer, HostTables, is_fresh};
 use lightpath_core::wire::TCP;
-use lightpath_core::{FlowHash, Frame, Tables, directory, placement};
+use lightpath_core::{FlowHash, Frame, Tables, backend_of_connection, directory, placement};
 
 /// The place of a packet's flow.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +19,13 @@ pub(super) struct Placed {
     pub(super) slot: Slot,
     /// What stands for its flow in the flow tables.
     key: u64,
+    /// QUIC: the backend that its connection ID names.
+    connection: Option<BackendNumber>,
 }
 
 impl Placed {
     /// The place of a packet that is for a service.
-    pub(super) fn of(frame: &Frame, tables: &HostTables) -> Option<Self> {
+    pub(super) fn of(frame: &Frame, packet: &[u8], tables: &HostTables) -> Option<Self> {
         let service = directory::search(
             tables,
             Role::Service,
@@ -33,6 +35,7 @@ impl Placed {
         )?;
         let parameters = tables.parameters();
         let placement = placement(frame, service, tables);
+        let has_ids = parameters.features.has(Features::QUIC) && service.server_id_length != 0;
         let sticky = parameters.features.has(Features::STICKY) && service.sticky != 0;
         Some(Self {
             sticky,
@@ -41,6 +44,9 @@ impl Placed {
             slots: service.slots.count(),
             slot: tables.slot(placement.index)?,
             key: placement.hash.key(),
+            connection: has_ids
+                .then(|| backend_of_connection(frame, &Buffer::new(packet), service, tables))
+                .flatten(),
         })
     }
 
@@ -48,6 +54,9 @@ impl Placed {
     pub(super) fn why(&self, backend: BackendNumber, frame: &Frame, tables: &HostTables) -> &'static str {
         let Slot { current, previous } = self.slot;
         let remembered = |table| self.remembered(table, tables).filter(|flow| flow.backend == backend);
+        if self.connection == Some(backend) {
+            return "its connection ID names this backend";
+        }
         if previous == 0 {
             return "its slot names this backend";
         }

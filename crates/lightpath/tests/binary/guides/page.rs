@@ -4,7 +4,7 @@
 //! `<!-- network: two-armed, 2 backends, pages on 8080 -->`. What comes then is prose and fenced blocks:
 //!
 //! - `console`: lines `HOST# COMMAND` and what the command prints, until the next such line. Nothing after a command means that what
-//!   it prints does not matter. A command that ends in `&` goes on in the background.
+//!   it prints does not matter. A command that ends in `&` goes on in the background, until `kill %1`.
 //! - `toml FILE`: a file to write.
 //! - `text`: for the reader only.
 //!

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use lightpath_lab::{HttpServer, KillOnDrop, Namespace, serve_http};
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::page::{Network, Step, matches, parse};
 use crate::common::{Bed, LIGHTPATH, finish};
@@ -34,7 +36,9 @@ pub(super) fn run(name: &str) {
             }
             Step::Command { host, command, expected, line } => {
                 let place = format!("docs/guides/{name}.md:{line}: {host}: {command}");
-                if let Some(command) = command.strip_suffix('&') {
+                if command == "kill %1" {
+                    reader.end(running.pop().unwrap_or_else(|| panic!("{place}: nothing runs")));
+                } else if let Some(command) = command.strip_suffix('&') {
                     running.push(reader.start(host, command.trim(), &place));
                 } else {
                     reader.ask(host, command, expected, &place);
@@ -109,6 +113,12 @@ impl Reader {
             assert!(child.0.try_wait().unwrap().is_none(), "{place}: it has ended");
         }
         child
+    }
+
+    /// Ends what was started last, as Ctrl-C would.
+    fn end(&self, mut job: KillOnDrop) {
+        kill(Pid::from_raw(job.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+        assert!(job.0.wait().unwrap().success(), "{}", self.bed.scratch.display());
     }
 
     /// Runs a command to its end. What only asks is asked again, because counters and states follow in their time.

@@ -18,6 +18,7 @@ const GENERIC_HEADER: usize = 4;
 const ATTRIBUTE_HEADER: usize = 4;
 
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
 const NLMSG_ERROR: u16 = 2;
 const NLA_F_NESTED: u16 = 0x8000;
 /// The two uppermost bits of an attribute's type are flags.
@@ -48,7 +49,8 @@ impl Family {
         let length = MESSAGE_HEADER + GENERIC_HEADER + attributes.len();
         let mut message = u32::try_from(length).map_err(io::Error::other)?.to_ne_bytes().to_vec();
         message.extend(self.number.to_ne_bytes());
-        message.extend(NLM_F_REQUEST.to_ne_bytes());
+        // A command that only sets something is answered by its acknowledgement, error 0, alone.
+        message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
         // Sequence number and port: one question a socket, which the kernel numbers.
         message.extend([0; 8]);
         // Version 1, and two bytes that are reserved.
@@ -63,8 +65,11 @@ impl Family {
         let body = answer.get(MESSAGE_HEADER..).unwrap_or_default();
         if u16::from_ne_bytes([header[4], header[5]]) == NLMSG_ERROR {
             let errno = body.first_chunk().copied().map(i32::from_ne_bytes);
-            return Err(errno
-                .map_or_else(|| malformed("no error number"), |errno| io::Error::from_raw_os_error(-errno)));
+            return match errno {
+                Some(0) => Ok(Vec::new()),
+                Some(errno) => Err(io::Error::from_raw_os_error(-errno)),
+                None => Err(malformed("no error number")),
+            };
         }
         Ok(body.get(GENERIC_HEADER..).unwrap_or_default().to_vec())
     }

@@ -108,7 +108,7 @@ struct Contents {
 }
 
 impl QueueSetting {
-    fn is_about_the_same_as(&self, other: &Self) -> bool {
+    pub(super) fn is_about_the_same_as(&self, other: &Self) -> bool {
         self.interface == other.interface && self.setting == other.setting
     }
 }

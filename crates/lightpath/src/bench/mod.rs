@@ -1,7 +1,7 @@
 //! `lightpath bench`: what Lightpath costs on this host, beside the least that any program could cost and what else does its work.
 //!
 //! [`packets`] looks at the program alone, [`path`] at a link, [`clients`] at questions and answers, [`control`] at the daemon,
-//! [`watching`] at what it costs to look on. What is compared is measured in turn, round by round, because a machine's speed swings.
+//! [`queues`] at what a second CPU adds, [`watching`] at what it costs to look on. What is compared is measured in turn, round by round, because a machine's speed swings.
 
 mod balancer;
 mod clients;
@@ -13,6 +13,7 @@ mod nft;
 mod packets;
 mod path;
 mod progress;
+mod queues;
 mod report;
 mod statistics;
 mod watching;
@@ -81,6 +82,7 @@ fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Repo
         path: None,
         clients: None,
         control: None,
+        queues: None,
         watching: None,
     };
     if parts.contains(&BenchPart::Packets) {
@@ -97,6 +99,10 @@ fn measure(options: &Bench, wanted: &Wanted, progress: &Progress) -> Result<Repo
     if parts.contains(&BenchPart::Control) {
         let sizes = if options.quick { control::QUICK } else { control::USUAL };
         report.control = Some(in_a_thread(|| control::measure(sizes, progress))?);
+    }
+    if parts.contains(&BenchPart::Queues) {
+        let effort = if options.quick { queues::QUICK } else { queues::USUAL };
+        report.queues = Some(in_a_thread(|| queues::measure(effort, progress))?);
     }
     if parts.contains(&BenchPart::Watching) {
         let effort = if options.quick { watching::QUICK } else { watching::USUAL };

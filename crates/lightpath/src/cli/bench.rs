@@ -68,6 +68,8 @@ pub(crate) enum Part {
     Clients,
     /// What configurations take: time to build, start and change, and memory.
     Control,
+    /// Two receive queues on two CPUs beside one.
+    Queues,
     /// What watching costs: packets while nobody watches, while metrics are read, and during a capture.
     Watching,
     /// All parts.
@@ -82,7 +84,7 @@ impl Bench {
 
     /// What to measure.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let all = [Part::Packets, Part::Path, Part::Clients, Part::Control, Part::Watching];
+        let all = [Part::Packets, Part::Path, Part::Clients, Part::Control, Part::Queues, Part::Watching];
         if self.parts.contains(&Part::All) { all.to_vec() } else { self.parts.clone() }
     }
 }

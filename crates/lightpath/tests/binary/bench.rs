@@ -196,6 +196,16 @@ fn clients_are_measured_through_lightpath_and_through_what_is_installed() {
 }
 
 #[test]
+fn two_queues_are_measured_beside_one() {
+    let report = json(&bench(&["queues", "--quick", "--json"]));
+    let queues = &report["queues"];
+    assert!(is_positive(&queues["one"]) && is_positive(&queues["both"]), "{report}");
+    // Another test may have the CPUs meanwhile.
+    let times = queues["times"].as_f64().unwrap();
+    assert!(times > 0.5 && times < 3.0, "{report}");
+}
+
+#[test]
 fn what_watching_costs_is_measured_beside_nobody() {
     isolated();
     let report = json(&bench(&["watching", "--quick", "--json"]));

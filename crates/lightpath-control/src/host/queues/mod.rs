@@ -98,6 +98,14 @@ fn list_in(path: &Path) -> io::Result<BTreeSet<u32>> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{text:?} is no list of CPUs")))
 }
 
+/// Gives an interface so many queues each way. For those of a lab: nothing is recorded.
+pub fn set_channels(interface: &str, count: u32) -> Result<(), Error> {
+    let failed = |source| Error::Device { interface: interface.to_owned(), source };
+    let channels = channels::read(interface).map_err(failed)?;
+    let channels = channels.ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
+    write(interface, channels.kind.name(), &Channels { count, sending: count, ..channels }.written())
+}
+
 /// Sets queues, indirection and interrupts of an interface as wanted. What was changed, and what could not be.
 ///
 /// With every step the interface is looked at anew, because each may change what the next one finds.
@@ -129,10 +137,14 @@ pub fn arrange(interface: &str, queues: Queues, ledger: &mut Ledger) -> (Vec<Que
 fn set(interface: &str, change: &Change, ledger: &mut Ledger) -> Result<QueueSetting, Error> {
     let [setting, previous, value] = [change.setting(), change.found(), change.value()];
     let entry = QueueSetting { interface: interface.to_owned(), setting, previous, set: value };
+    let before = ledger.queues().iter().find(|known| known.is_about_the_same_as(&entry)).cloned();
     ledger.record_queues(entry.clone())?;
     if let Err(error) = write(interface, &entry.setting, &entry.set) {
-        // Nothing of it is to be taken back.
-        ledger.forget_queues(&entry)?;
+        // Nothing of it is to be taken back; what was set before it still is.
+        match before {
+            Some(before) => ledger.record_queues(before)?,
+            None => ledger.forget_queues(&entry)?,
+        }
         return Err(error);
     }
     Ok(entry)

@@ -3,6 +3,7 @@ mod announce;
 mod ledger;
 mod local;
 mod nat;
+mod queues;
 mod wire;
 
 use tempfile::TempDir;

@@ -15,7 +15,7 @@ use crate::bench::nft;
 
 /// What forwards, held for as long as it should.
 #[derive(Debug)]
-pub(super) enum Forwarder {
+pub(in crate::bench) enum Forwarder {
     /// A program on the link.
     Program { _attached: Attached, _subject: Subject },
     /// Lightpath, with its tables.
@@ -40,7 +40,7 @@ impl Forwarder {
     }
 
     /// Lightpath.
-    pub(super) fn lightpath(host: &Namespace, forward: Forward) -> Result<(Self, Vec<u8>)> {
+    pub(in crate::bench) fn lightpath(host: &Namespace, forward: Forward) -> Result<(Self, Vec<u8>)> {
         let pins = Pins::new(Path::new("/sys/fs/bpf"), forward.key());
         let configuration = Configuration { forward, ..NAT4 };
         let mut balancer = Balancer::load(configuration, &pins, host.ifindex(LINK)?)?;

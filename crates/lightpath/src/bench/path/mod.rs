@@ -14,7 +14,7 @@ use super::installed::installed;
 use super::progress::Progress;
 use super::report::path::{Path, Rate};
 use super::statistics::{low, median, paired_difference, paired_ratio};
-use forwarder::Forwarder;
+pub(super) use forwarder::Forwarder;
 use system::System;
 
 /// How long to measure.

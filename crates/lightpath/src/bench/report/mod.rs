@@ -8,6 +8,7 @@ mod machine;
 pub(super) mod packets;
 pub(super) mod path;
 mod plot;
+pub(super) mod queues;
 mod section;
 mod sheet;
 pub(super) mod watching;
@@ -20,6 +21,7 @@ use clients::Clients;
 use control::Control;
 use packets::Packets;
 use path::Path;
+use queues::Queues;
 use section::Section;
 use watching::Watching;
 
@@ -45,6 +47,9 @@ pub(super) struct Report {
     /// What configurations take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) control: Option<Control>,
+    /// What a second queue adds.
+    #[serde(default)]
+    pub(super) queues: Option<Queues>,
     /// What watching costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) watching: Option<Watching>,
@@ -57,8 +62,9 @@ impl Report {
         let path = self.path.iter().map(Path::section);
         let clients = self.clients.iter().flat_map(Clients::sections);
         let control = self.control.iter().map(Control::section);
+        let queues = self.queues.iter().map(Queues::section);
         let watching = self.watching.iter().map(Watching::section);
-        packets.chain(path).chain(clients).chain(control).chain(watching).collect()
+        packets.chain(path).chain(queues).chain(clients).chain(control).chain(watching).collect()
     }
 }
 
@@ -201,6 +207,13 @@ mod tests {
                     map_bytes: 13 << 20,
                 }],
             }),
+            queues: Some(Queues {
+                rounds: 5,
+                packets: 200_000,
+                one: 1_234_567.0,
+                both: 2_345_678.0,
+                times: 1.9,
+            }),
             watching: Some(watching()),
         }
     }
@@ -210,7 +223,8 @@ mod tests {
         let report = report();
         let kept = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&kept).unwrap(), report);
-        let part = Report { path: None, clients: None, control: None, watching: None, ..report };
+        let part =
+            Report { path: None, clients: None, control: None, queues: None, watching: None, ..report };
         let kept = serde_json::to_string(&part).unwrap();
         assert!(!kept.contains("\"clients\""), "{kept}");
         assert_eq!(serde_json::from_str::<Report>(&kept).unwrap(), part);

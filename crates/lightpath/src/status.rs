@@ -96,6 +96,12 @@ pub(crate) struct CpuStatus {
     pub(crate) dropped: u64,
     /// Packets forwarded or dropped, per second, lately.
     pub(crate) packets_per_second: f64,
+    /// Packets that were given to it by the CPUs that received them; none where packets were never spread.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) given: Option<u64>,
+    /// Those of them that it has taken. The others wait, or were dropped because too many did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) taken: Option<u64>,
 }
 
 /// A service.

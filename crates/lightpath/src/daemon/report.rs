@@ -125,6 +125,8 @@ fn cpus(counters: &Counters, rates: &Rates) -> Vec<CpuStatus> {
         forwarded: counted.forwarded,
         dropped: counted.dropped,
         packets_per_second: rates.per_second(|counters| all(counters, cpu)),
+        given: counters.spread.get(cpu).map(|spread| spread.given),
+        taken: counters.spread.get(cpu).map(|spread| spread.taken),
     };
     counters.cpus.iter().enumerate().map(of).collect()
 }

@@ -92,6 +92,10 @@ mod tests {
     use super::watching::Watched;
     use super::*;
 
+    fn queues() -> Queues {
+        Queues { rounds: 5, packets: 200_000, one: 1_234_567.0, both: 2_345_678.0, times: 1.9 }
+    }
+
     fn watching() -> Watching {
         Watching {
             rounds: 20,
@@ -207,13 +211,7 @@ mod tests {
                     map_bytes: 13 << 20,
                 }],
             }),
-            queues: Some(Queues {
-                rounds: 5,
-                packets: 200_000,
-                one: 1_234_567.0,
-                both: 2_345_678.0,
-                times: 1.9,
-            }),
+            queues: Some(queues()),
             watching: Some(watching()),
         }
     }

@@ -1,9 +1,13 @@
 //! What the node does, whichever service it is for.
 
+use std::fmt;
+
 use lightpath_core::{Reason, ReplyKind};
 
-use super::metric::{Kind, Metric};
+use super::Figures;
+use super::metric::{Kind, Metric, Samples};
 use crate::event::Kind as Event;
+use crate::status::CpuStatus;
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -110,6 +114,22 @@ pub(super) const METRICS: &[Metric] = &[
             let mut cpus = figures.cpus.iter().enumerate();
             cpus.try_for_each(|(number, cpu)| samples.add([&number.to_string()], cpu.dropped))
         },
+    },
+    Metric {
+        name: "lightpath_cpu_given_packets",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["cpu"],
+        help: "Packets given to a CPU by those that received them, where packets are spread over CPUs or were",
+        read: |figures, samples| spread(figures, samples, |cpu| cpu.given),
+    },
+    Metric {
+        name: "lightpath_cpu_taken_packets",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["cpu"],
+        help: "Packets that a CPU has taken of those given to it; what is missing for long was dropped",
+        read: |figures, samples| spread(figures, samples, |cpu| cpu.taken),
     },
     Metric {
         name: "lightpath_unresolved_next_hops",
@@ -220,3 +240,14 @@ pub(super) const METRICS: &[Metric] = &[
         },
     },
 ];
+
+/// Of each CPU what is known of packets that are spread over CPUs.
+fn spread(
+    figures: &Figures,
+    samples: &mut Samples<'_>,
+    value: impl Fn(&CpuStatus) -> Option<u64>,
+) -> fmt::Result {
+    let values = figures.status.cpus.iter().enumerate();
+    let known = values.filter_map(|(number, cpu)| Some((number.to_string(), value(cpu)?)));
+    known.into_iter().try_for_each(|(number, value)| samples.add([&number], value))
+}

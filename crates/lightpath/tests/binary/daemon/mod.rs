@@ -17,6 +17,7 @@ mod remote;
 mod restart;
 mod scale;
 mod service;
+mod spread;
 mod upgrade;
 
 use std::collections::BTreeMap;

@@ -47,7 +47,7 @@ pub(super) fn parse(guide: &str) -> (Network, Vec<Step>) {
         match kind.split_once(' ').unwrap_or((kind, "")) {
             ("console", "") => steps.extend(commands(&block)),
             ("toml", path) if path.starts_with('/') => {
-                let text = block.iter().map(|(_, line)| format!("{line}\n")).collect();
+                let text = block.iter().flat_map(|(_, line)| [*line, "\n"]).collect();
                 steps.push(Step::File { path: path.into(), text });
             }
             ("text", "") => {}

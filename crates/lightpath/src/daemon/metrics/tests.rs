@@ -10,7 +10,7 @@ use super::process::Usage;
 use super::*;
 use crate::event::Kind as Event;
 use crate::status::{
-    BackendStatus, FlowStatus, InterfaceStatus, Port, ProgramStatus, STATES, ServiceStatus, Status,
+    BackendStatus, CpuStatus, FlowStatus, InterfaceStatus, Port, ProgramStatus, STATES, ServiceStatus, Status,
 };
 
 /// Of so many services with so many backends each, one of which is in each state.
@@ -36,7 +36,13 @@ fn figures(services: u16, backends: u16) -> Figures {
             version: "1.2.3".to_owned(),
             instance: "default".to_owned(),
             time: 0.0,
-            cpus: Vec::new(),
+            cpus: vec![CpuStatus {
+                forwarded: 5,
+                dropped: 6,
+                packets_per_second: 0.0,
+                given: Some(13),
+                taken: Some(12),
+            }],
             interfaces: vec![InterfaceStatus { name: "eth0".to_owned(), mode: "native".to_owned() }],
             program: ProgramStatus {
                 id: 7,
@@ -111,6 +117,8 @@ fn every_figure_is_told_to_its_last_digit() {
         "lightpath_dropped_packets_total{reason=\"too-big\"} 0",
         "lightpath_replies_total{kind=\"reset\"} 11",
         "lightpath_cpu_forwarded_packets_total{cpu=\"1\"} 7",
+        "lightpath_cpu_given_packets_total{cpu=\"0\"} 13",
+        "lightpath_cpu_taken_packets_total{cpu=\"0\"} 12",
         "lightpath_api_requests_total{operation=\"GET /v1/status\",status=\"200\"} 3",
         "lightpath_program_info{id=\"7\",features=\"ipv4,nat\"} 1",
         "lightpath_moving_slots 1",
